@@ -1,1 +1,8 @@
-//! Skeleton.
+//! nslife: what happens to Linux namespaces, since when, and because of whom.
+//!
+//! Data flows one way: kernel programs write records, [`decode`] checks them,
+//! the [`model::Tracker`] turns them into transitions and a picture of what
+//! exists, and every view (text, JSON, metrics, HTTP) reads that picture.
+
+pub mod decode;
+pub mod model;

@@ -1,0 +1,277 @@
+//! Records on the ring buffer, kernel to userspace.
+//!
+//! Two layouts serve everything: [`NsEvent`] for what happens to a
+//! namespace, [`NsproxyEvent`] for what happens to an nsproxy. Kernel
+//! addresses in them are keys; they never leave the process.
+
+use crate::kind::Slot;
+
+/// "Not known" in a 32-bit field whose values are otherwise all meaningful.
+pub const UNKNOWN: u32 = u32::MAX;
+
+/// What a record says. The number is [`Header::what`].
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// A namespace came to be ([`NsEvent`]): `__ns_tree_add_raw`, or a
+    /// `copy_*` that returned a new one. The header's task is its creator.
+    NsCreated = 1,
+    /// The kernel's active count of a namespace became zero or ceased to be
+    /// ([`NsEvent`], `aux` is the sequence number drawn before the count was
+    /// read): `__ns_ref_active_get`, `__ns_ref_active_put`.
+    NsActivity = 2,
+    /// The last reference to a namespace was dropped ([`NsEvent`]):
+    /// `__ns_tree_remove`, `__put_net`, `free_uts_ns` and their like.
+    NsLastRef = 3,
+    /// The inode number of a namespace was given back ([`NsEvent`], of which
+    /// only key, kind and inum are filled): `proc_free_inum`.
+    NsFreed = 4,
+    /// An inode of nsfs now stands for the namespace ([`NsEvent`], `aux` is
+    /// the inode's key): `nsfs_init_inode`, `__ns_get_path`.
+    NsfsOpened = 5,
+    /// That inode went away ([`NsEvent`], `aux` is the inode's key):
+    /// `nsfs_evict`.
+    NsfsEvicted = 6,
+    /// An nsproxy was put to use ([`NsproxyEvent`], only `to`):
+    /// `nsproxy_ns_active_get`, or `copy_namespaces` with a new result.
+    NsproxyInstalled = 7,
+    /// A task changed its nsproxy, or exited from its last one
+    /// ([`NsproxyEvent`]; the header's task is the one that changed).
+    Switched = 8,
+    /// The last count of an nsproxy was dropped ([`NsproxyEvent`], only
+    /// `from`): `free_nsproxy`, `nsproxy_ns_active_put`.
+    NsproxyFreed = 9,
+}
+
+impl What {
+    /// The meaning of [`Header::what`], if this build knows it.
+    pub const fn from_u32(raw: u32) -> Option<Self> {
+        Some(match raw {
+            1 => Self::NsCreated,
+            2 => Self::NsActivity,
+            3 => Self::NsLastRef,
+            4 => Self::NsFreed,
+            5 => Self::NsfsOpened,
+            6 => Self::NsfsEvicted,
+            7 => Self::NsproxyInstalled,
+            8 => Self::Switched,
+            9 => Self::NsproxyFreed,
+            _ => return None,
+        })
+    }
+}
+
+/// Why a task changed its nsproxy ([`NsproxyEvent::reason`]).
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// Born with a new one (`copy_namespaces`).
+    Clone = 1,
+    /// `unshare(2)`.
+    Unshare = 2,
+    /// `setns(2)`.
+    Setns = 3,
+    /// `execve(2)` into a time namespace (`exec_task_namespaces`).
+    Exec = 4,
+    /// The end of the task (`exit_nsproxy_namespaces`).
+    Exit = 5,
+}
+
+impl Reason {
+    /// All reasons, in numeric order.
+    pub const ALL: [Self; 5] = [
+        Self::Clone,
+        Self::Unshare,
+        Self::Setns,
+        Self::Exec,
+        Self::Exit,
+    ];
+
+    /// The word for it in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clone => "clone",
+            Self::Unshare => "unshare",
+            Self::Setns => "setns",
+            Self::Exec => "exec",
+            Self::Exit => "exit",
+        }
+    }
+
+    /// The meaning of [`NsproxyEvent::reason`], if this build knows it.
+    pub const fn from_u32(raw: u32) -> Option<Self> {
+        if raw >= 1 && raw <= Self::ALL.len() as u32 {
+            Some(Self::ALL[raw as usize - 1])
+        } else {
+            None
+        }
+    }
+}
+
+/// [`Header::flags`]: the header's task is the one that did this, not merely
+/// the one that ran when it happened.
+pub const FLAG_ACTOR: u32 = 1 << 0;
+/// [`Header::flags`]: the header's task was selected by a running trace.
+pub const FLAG_SELECTED: u32 = 1 << 1;
+
+/// The start of every record.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// A [`What`].
+    pub what: u32,
+    /// `FLAG_*`.
+    pub flags: u32,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub time: u64,
+    /// The task's cgroup on the unified hierarchy (its inode number), 0 when
+    /// not known.
+    pub cgroup: u64,
+    /// The task's pid in the initial pid namespace (a thread's own).
+    pub pid: u32,
+    /// Its thread group, likewise.
+    pub tgid: u32,
+    /// Its command name: bytes, NUL-padded, chosen by strangers.
+    pub comm: [u8; 16],
+}
+
+/// One namespace, as read from kernel memory at one moment.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NsInfo {
+    /// Address of its `ns_common`: unique while it is allocated, reused
+    /// afterwards.
+    pub key: u64,
+    /// `ns_common.ns_id`, never reused; 0 where the kernel has none.
+    pub ns_id: u64,
+    /// Key of the owning user namespace, 0 if none (the initial one).
+    pub owner: u64,
+    /// Key of the parent (pid and user namespaces), 0 if none.
+    pub parent: u64,
+    /// A second witness of identity where there is no `ns_id`:
+    /// `net.net_cookie` or `mnt_namespace.seq`; 0 otherwise.
+    pub guard: u64,
+    /// Inode number, what `readlink /proc/PID/ns/*` shows.
+    pub inum: u32,
+    /// A [`crate::kind::NsKind`].
+    pub kind: u32,
+    /// Reference count, [`UNKNOWN`] if not read.
+    pub refs: u32,
+    /// Active count, [`UNKNOWN`] where the kernel has none.
+    pub active: u32,
+    /// Depth of a pid or user namespace, [`UNKNOWN`] for others.
+    pub level: u32,
+    /// Uid that created a user namespace, in the initial one's numbers;
+    /// [`UNKNOWN`] for others.
+    pub owner_uid: u32,
+    /// 1 if an nsfs dentry stands for it (`ns_common.stashed`), else 0.
+    pub stashed: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// What happened to a namespace.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NsEvent {
+    /// Who, when, what.
+    pub header: Header,
+    /// The namespace.
+    pub ns: NsInfo,
+    /// Depends on [`What`].
+    pub aux: u64,
+}
+
+/// One nsproxy: eight pointers and a count, immutable once installed.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NsproxyInfo {
+    /// Its address; 0 for "none".
+    pub key: u64,
+    /// Key of the namespace in each [`Slot`], 0 where the kernel lacks it.
+    pub slots: [u64; Slot::COUNT],
+    /// Inode number of the namespace in each slot, 0 likewise.
+    pub inums: [u32; Slot::COUNT],
+    /// `nsproxy.count` when it was read.
+    pub count: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// What happened to an nsproxy, or to a task's choice of one.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NsproxyEvent {
+    /// Who, when, what.
+    pub header: Header,
+    /// A [`Reason`] for [`What::Switched`], else 0.
+    pub reason: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// The one left behind.
+    pub from: NsproxyInfo,
+    /// The one taken up.
+    pub to: NsproxyInfo,
+}
+
+/// Counters of the kernel programs, summed over CPUs by userspace. The index
+/// into the per-CPU array map `COUNTERS`.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Counter {
+    /// Records that found the ring buffer full.
+    RingFull = 0,
+    /// Namespaces or nsproxies that found a map full.
+    MapFull = 1,
+    /// Kernel memory that could not be read.
+    ReadFailed = 2,
+    /// Tasks that left their nsproxy by exiting.
+    Exits = 3,
+    /// Records written.
+    Records = 4,
+}
+
+impl Counter {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+    /// All, in index order.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::RingFull,
+        Self::MapFull,
+        Self::ReadFailed,
+        Self::Exits,
+        Self::Records,
+    ];
+}
+
+const _: () = {
+    assert!(size_of::<Header>() == 48);
+    assert!(size_of::<NsInfo>() == 72);
+    assert!(size_of::<NsEvent>() == 128);
+    assert!(size_of::<NsproxyInfo>() == 112);
+    assert!(size_of::<NsproxyEvent>() == 280);
+    assert!(core::mem::offset_of!(NsEvent, ns) == 48);
+    assert!(core::mem::offset_of!(NsEvent, aux) == 120);
+    assert!(core::mem::offset_of!(NsproxyEvent, from) == 56);
+    assert!(core::mem::offset_of!(NsproxyEvent, to) == 168);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_round_trip() {
+        for raw in 0..16 {
+            if let Some(what) = What::from_u32(raw) {
+                assert_eq!(what as u32, raw);
+            }
+            if let Some(reason) = Reason::from_u32(raw) {
+                assert_eq!(reason as u32, raw);
+            }
+        }
+        assert_eq!(What::from_u32(0), None);
+        assert_eq!(Reason::from_u32(0), None);
+        assert_eq!(Reason::from_u32(6), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Bytes to events. Skeleton: see the model's needs.

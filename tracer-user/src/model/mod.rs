@@ -1,0 +1,15 @@
+//! The model: what each namespace is, as a pure state machine.
+//!
+//! No clock, no input or output, no BPF, no async runtime: observations go
+//! in, transitions come out. Times are `CLOCK_BOOTTIME` nanoseconds as the
+//! kernel read them; the views turn them into wall-clock time.
+
+mod namespace;
+mod nsproxy;
+mod tracker;
+mod transition;
+
+pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, State};
+pub use nsproxy::{Nsproxy, NsproxyId};
+pub use tracker::{Census, Config, Tracker};
+pub use transition::{Lifecycle, Switch, Transition, What};

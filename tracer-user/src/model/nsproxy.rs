@@ -1,0 +1,22 @@
+//! An nsproxy as the model knows it.
+
+use tracer_common::kind::Slot;
+
+use super::NsId;
+
+/// The identity of an nsproxy in every view: nslife's own number, in order of
+/// discovery, never reused. (Its kernel address is a key and never shown.)
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NsproxyId(pub u64);
+
+/// A shared, immutable set of namespaces, as seen at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Nsproxy {
+    /// Its identity.
+    pub id: NsproxyId,
+    /// How many tasks (and temporary holders) shared it when it was read.
+    pub count: u32,
+    /// The namespace in each slot, indexed by [`Slot`]; `None` where the
+    /// kernel has no such type or the namespace is not known yet.
+    pub namespaces: [Option<NsId>; Slot::COUNT],
+}
