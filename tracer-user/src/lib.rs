@@ -5,4 +5,5 @@
 //! exists, and every view (text, JSON, metrics, HTTP) reads that picture.
 
 pub mod decode;
+pub mod engine;
 pub mod model;
