@@ -1,0 +1,73 @@
+//! Compiles and checks `tracer-ebpf`, the crate of the kernel's side.
+
+use std::{env::consts::ARCH, path::PathBuf, process::Command};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    linker::bpf_linker,
+    process::{Chatter, host_cargo, run},
+    project::Project,
+    toolchain::{BPF_TARGET, Toolchain},
+};
+
+/// Name of the binary that `tracer-ebpf` builds.
+const OBJECT: &str = "nslife-ebpf";
+
+/// Compiles the kernel programs and returns the path of the object.
+pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<PathBuf> {
+    let toolchain = Toolchain::find_or_install()?;
+    let linker = bpf_linker(&project.cache, &project.root, &toolchain.llvm()?)?;
+    let mut command = toolchain.build();
+    set_up(&mut command, project);
+    // Always optimised: what is not optimised does not pass the verifier.
+    command
+        .args(["--release", "--bins"])
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
+    run(&mut command, chatter)?;
+    let object = target_folder(project)
+        .join(BPF_TARGET)
+        .join("release")
+        .join(OBJECT);
+    if !object.exists() {
+        bail!(
+            "tracer-ebpf was built, but there is no {}",
+            object.display()
+        );
+    }
+    Ok(object)
+}
+
+/// Lints the kernel programs for their own target, warnings denied.
+pub(crate) fn clippy(project: &Project) -> Result<()> {
+    let mut command = Toolchain::find_or_install()?.clippy();
+    set_up(&mut command, project);
+    command.args(["--release", "--", "--deny", "warnings"]);
+    run(&mut command, Chatter::Show)
+}
+
+/// Checks the formatting of the kernel programs.
+pub(crate) fn fmt(project: &Project) -> Result<()> {
+    let mut command = host_cargo(&project.root.join("tracer-ebpf"));
+    run(command.args(["fmt", "--check"]), Chatter::Show)
+}
+
+fn set_up(command: &mut Command, project: &Project) {
+    // The unit separator is what Cargo splits this variable at.
+    let flags = [
+        &format!("--cfg=bpf_target_arch=\"{ARCH}\""),
+        "-Cdebuginfo=2",
+        "-Clink-arg=--btf",
+    ]
+    .join("\x1f");
+    command
+        .current_dir(project.root.join("tracer-ebpf"))
+        .arg("--target-dir")
+        .arg(target_folder(project))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
+}
+
+/// Apart from the host's, so that two compilers do not undo each other's work.
+fn target_folder(project: &Project) -> PathBuf {
+    project.target.join("ebpf")
+}
