@@ -19,4 +19,7 @@ pub struct Nsproxy {
     /// The namespace in each slot, indexed by [`Slot`]; `None` where the
     /// kernel has no such type or the namespace is not known yet.
     pub namespaces: [Option<NsId>; Slot::COUNT],
+    /// Their inode numbers, likewise: what people know namespaces by, also
+    /// when the namespace itself is gone before its switch is shown.
+    pub inums: [Option<u32>; Slot::COUNT],
 }
