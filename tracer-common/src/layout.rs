@@ -74,6 +74,10 @@ pub struct Layout {
     pub task_real_cred: u32,
     /// `task_struct.thread_pid`
     pub task_thread_pid: u32,
+    /// `task_struct.signal`
+    pub task_signal: u32,
+    /// `signal_struct.live`: threads that have not begun to exit
+    pub signal_live: u32,
 
     /// `cred.user_ns`
     pub cred_user_ns: u32,
@@ -129,6 +133,8 @@ impl Layout {
         task_flags: ABSENT,
         task_real_cred: ABSENT,
         task_thread_pid: ABSENT,
+        task_signal: ABSENT,
+        signal_live: ABSENT,
         cred_user_ns: ABSENT,
         pid_level: ABSENT,
         pid_numbers: ABSENT,

@@ -1,8 +1,7 @@
 //! Records of the kernel walk, written to a BPF iterator's file.
 //!
-//! Each record starts with a [`Tag`] and has the size of its type. A
-//! namespace or nsproxy comes before the first task that refers to it, an
-//! owner before what it owns.
+//! Each record starts with a [`Tag`] and has the size of its type. They come
+//! in no particular order, and the same object may come more than once.
 
 use crate::event::{NsInfo, NsproxyInfo};
 

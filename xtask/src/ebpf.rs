@@ -58,6 +58,8 @@ fn set_up(command: &mut Command, project: &Project) {
         &format!("--cfg=bpf_target_arch=\"{ARCH}\""),
         "-Cdebuginfo=2",
         "-Clink-arg=--btf",
+        // Atomic read-modify-write, which every kernel from 5.12 executes.
+        "-Ctarget-cpu=v3",
     ]
     .join("\x1f");
     command

@@ -129,7 +129,7 @@ fn debian(program: &str) -> Command {
         .env("CARGO", DEBIAN_CARGO)
         .env("RUSTC", DEBIAN_RUSTC)
         // The one crate that needs unstable features; the compiler is a stable one.
-        .env("RUSTC_BOOTSTRAP", "aya_ebpf");
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,nslife_ebpf");
     command
 }
 

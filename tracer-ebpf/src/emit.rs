@@ -1,0 +1,251 @@
+//! Filling records and writing them to the ring buffer.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id,
+        generated::bpf_ktime_get_boot_ns,
+    },
+    maps::ring_buf::RingBufEntry,
+};
+use tracer_common::{
+    event::{Counter, Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, UNKNOWN, What},
+    kind::{NsKind, Slot},
+    layout::ABSENT,
+};
+
+use crate::{
+    maps::{EVENTS, count},
+    mem::{kind_layout, offset, read, read_ptr, volatile},
+};
+
+/// Reserves a record, or counts that the ring buffer was full.
+#[inline(always)]
+fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+    let entry = EVENTS.reserve::<T>(0);
+    count(match entry {
+        Some(_) => Counter::Records,
+        None => Counter::RingFull,
+    });
+    entry
+}
+
+/// Nanoseconds since boot, suspended time included.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// Describes the running task.
+#[inline(always)]
+fn fill_header(header: *mut Header, what: What, flags: u32) {
+    let id = bpf_get_current_pid_tgid();
+    // SAFETY: `header` points into a reserved record of at least its size.
+    unsafe {
+        (*header).what = what as u32;
+        (*header).flags = flags;
+        (*header).time = now();
+        (*header).cgroup = bpf_get_current_cgroup_id();
+        (*header).pid = id as u32;
+        (*header).tgid = (id >> 32) as u32;
+        (*header).comm = bpf_get_current_comm().unwrap_or([0; 16]);
+    }
+}
+
+/// Describes another task: one that does not run yet.
+#[inline(always)]
+fn fill_header_of(header: *mut Header, task: u64) {
+    // SAFETY: `header` points into a reserved record of at least its size.
+    unsafe {
+        (*header).pid = read(task, offset!(task_pid)).unwrap_or(0);
+        (*header).tgid = read(task, offset!(task_tgid)).unwrap_or(0);
+        (*header).comm = read(task, offset!(task_comm)).unwrap_or([0; 16]);
+    }
+}
+
+/// The type of the namespace whose `ns_common` is at `key`.
+#[inline(always)]
+pub fn kind_of(key: u64) -> Option<NsKind> {
+    // SAFETY: `offset!` reads the frozen layout.
+    let (ns_type, ns_ops, ops_type) =
+        unsafe { (offset!(ns_type), offset!(ns_ops), offset!(ops_type)) };
+    let flag = if ns_type == ABSENT {
+        read::<u32>(read_ptr(key, ns_ops)?, ops_type)?
+    } else {
+        read::<u32>(key, ns_type)?
+    };
+    NsKind::from_clone_flag(flag)
+}
+
+/// The `ns_common` of the user namespace that owns the one at `key`; 0 if
+/// none.
+#[inline(always)]
+pub fn owner_of(key: u64, kind: NsKind) -> u64 {
+    let layout = kind_layout(kind);
+    // SAFETY: `layout` points into the frozen layout.
+    let (common, owner) = unsafe {
+        (
+            volatile(&raw const (*layout).common),
+            volatile(&raw const (*layout).owner),
+        )
+    };
+    common_of(read_ptr(key - u64::from(common), owner), NsKind::User)
+}
+
+/// The address of the `ns_common` in a structure of this kind; 0 for none.
+#[inline(always)]
+pub fn common_of(structure: Option<u64>, kind: NsKind) -> u64 {
+    match structure {
+        // SAFETY: the pointer is into the frozen layout.
+        Some(base) => {
+            base + u64::from(unsafe { volatile(&raw const (*kind_layout(kind)).common) })
+        }
+        None => 0,
+    }
+}
+
+/// Reads everything about the namespace at `key`.
+#[inline(never)]
+pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> u32 {
+    let layout = kind_layout(kind);
+    // SAFETY: `info` points into a reserved record or a local; `layout` into
+    // the frozen layout.
+    unsafe {
+        let base = key - u64::from(volatile(&raw const (*layout).common));
+        let inum = read::<u32>(key, offset!(ns_inum)).unwrap_or(0);
+        (*info).key = key;
+        (*info).kind = kind as u32;
+        (*info).inum = inum;
+        (*info).ns_id = read(key, offset!(ns_id)).unwrap_or(0);
+        (*info).refs = read(key, offset!(ns_refs)).unwrap_or(UNKNOWN);
+        (*info).active = read(key, offset!(ns_active)).unwrap_or(UNKNOWN);
+        (*info).stashed = u32::from(read_ptr(key, offset!(ns_stashed)).is_some());
+        (*info).owner = owner_of(key, kind);
+        (*info).parent = common_of(
+            read_ptr(base, volatile(&raw const (*layout).parent)),
+            kind,
+        );
+        (*info).level =
+            read(base, volatile(&raw const (*layout).level)).unwrap_or(UNKNOWN);
+        (*info).guard = read(base, volatile(&raw const (*layout).guard)).unwrap_or(0);
+        (*info).owner_uid = match kind {
+            NsKind::User => read(base, offset!(user_owner_uid)).unwrap_or(UNKNOWN),
+            _ => UNKNOWN,
+        };
+        (*info).reserved = 0;
+        inum
+    }
+}
+
+/// Writes what happened to the namespace at `key`. False if it was lost.
+#[inline(always)]
+pub fn namespace(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) -> bool {
+    let Some(mut entry) = reserve::<NsEvent>() else {
+        return false;
+    };
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: `event` is the reserved record; all its fields are written.
+    unsafe {
+        fill_header(&raw mut (*event).header, what, flags);
+        fill_ns(&raw mut (*event).ns, key, kind);
+        (*event).aux = aux;
+    }
+    entry.submit(0);
+    true
+}
+
+/// Writes that a namespace of which only this much is still true was freed.
+#[inline(always)]
+pub fn freed(key: u64, kind: u32, inum: u32) {
+    let Some(mut entry) = reserve::<NsEvent>() else {
+        return;
+    };
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: `event` is the reserved record; all its fields are written.
+    unsafe {
+        fill_header(&raw mut (*event).header, What::NsFreed, 0);
+        (*event).ns = NsInfo {
+            key,
+            ns_id: 0,
+            owner: 0,
+            parent: 0,
+            guard: 0,
+            inum,
+            kind,
+            refs: UNKNOWN,
+            active: UNKNOWN,
+            level: UNKNOWN,
+            owner_uid: UNKNOWN,
+            stashed: 0,
+            reserved: 0,
+        };
+        (*event).aux = 0;
+    }
+    entry.submit(0);
+}
+
+/// Reads the nsproxy at `key` (0 for none).
+#[inline(never)]
+pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> u32 {
+    // SAFETY: `info` points into a reserved record or a local of its size.
+    unsafe {
+        (*info).key = key;
+        (*info).count = read(key, offset!(nsproxy_count)).unwrap_or(0);
+        (*info).reserved = 0;
+        let mut index = 0;
+        while index < Slot::COUNT {
+            let slots = (&raw const (*crate::mem::layout()).nsproxy_slots).cast::<u32>();
+            let pointer = read_ptr(key, volatile(slots.add(index)));
+            let common = common_of(pointer, Slot::ALL[index].kind());
+            let inum = read::<u32>(common, offset!(ns_inum)).unwrap_or(0);
+            *(&raw mut (*info).slots).cast::<u64>().add(index) = common;
+            *(&raw mut (*info).inums).cast::<u32>().add(index) = inum;
+            index += 1;
+        }
+        (*info).count
+    }
+}
+
+/// An nsproxy in a record: read now, or copied from an earlier reading.
+pub enum Subject<'a> {
+    /// The one at this address; 0 for none.
+    At(u64),
+    /// As it was.
+    Was(&'a NsproxyInfo),
+}
+
+/// Whom an nsproxy record is about.
+pub enum Whom {
+    /// The running task.
+    Current,
+    /// This one, which does not run yet.
+    Task(u64),
+}
+
+/// Writes what happened to an nsproxy or to a task's choice of one.
+#[inline(always)]
+pub fn nsproxy(what: What, flags: u32, reason: u32, whom: Whom, from: Subject, to: u64) {
+    let Some(mut entry) = reserve::<NsproxyEvent>() else {
+        return;
+    };
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: `event` is the reserved record; all its fields are written.
+    unsafe {
+        fill_header(&raw mut (*event).header, what, flags);
+        if let Whom::Task(task) = whom {
+            fill_header_of(&raw mut (*event).header, task);
+        }
+        (*event).reason = reason;
+        (*event).reserved = 0;
+        match from {
+            Subject::At(key) => {
+                fill_nsproxy(&raw mut (*event).from, key);
+            }
+            Subject::Was(info) => (*event).from = *info,
+        }
+        fill_nsproxy(&raw mut (*event).to, to);
+    }
+    entry.submit(0);
+}

@@ -1,0 +1,87 @@
+//! Every map, with what bounds it.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use tracer_common::event::{Counter, NsproxyInfo};
+
+/// Records to userspace. Userspace sets the size.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// [`Counter`]s.
+#[map]
+pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT as u32, 0);
+
+/// What the kernel side remembers of one namespace.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// Address of its `ns_common`, to tell it from an earlier or later
+    /// holder of the same inode number.
+    pub key: u64,
+    /// Last sequence number drawn.
+    pub drawn: u64,
+    /// Last reported state, see `active`.
+    pub word: u64,
+    /// A `NsKind`.
+    pub kind: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Namespaces that are not initial, by inode number: the one key that the
+/// kernel passes to `proc_free_inum`, unique while the namespace lives.
+/// Entries are removed there. Userspace sets the size.
+#[map]
+pub static NAMESPACES: HashMap<u32, Known> =
+    HashMap::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
+
+/// Thread groups whose switches and exits a running trace wants to see.
+#[map]
+pub static SELECTED: HashMap<u32, u8> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
+
+/// Between `unshare_nsproxy_namespaces` and the switch that follows in the
+/// same thread: the nsproxy it made. Least recently used, since an `unshare`
+/// that fails in between leaves its mark behind.
+#[map]
+pub static UNSHARED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// Between entry and exit of `exec_task_namespaces`, only where the exec
+/// will change the time namespace: the nsproxy before.
+#[map]
+pub static EXECS: LruHashMap<u64, NsproxyInfo> = LruHashMap::with_max_entries(256, 0);
+
+/// Namespaces and nsproxies that the current walk has just written, so that
+/// a thousand tasks in one namespace write it once. Forgetting is harmless.
+#[map]
+pub static WALKED: LruHashMap<u64, WalkMark> = LruHashMap::with_max_entries(4096, 0);
+
+/// See [`WALKED`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct WalkMark {
+    /// The walk (`bpf_iter_meta.session_id`).
+    pub session: u64,
+    /// The task at which it was written: when the iterator's buffer overflows
+    /// the kernel drops what this task wrote and shows it again.
+    pub task: u64,
+}
+
+/// Where the walk over the kernel's namespace list goes on: the `ns_id` last
+/// written, set by userspace before each chunk.
+#[map]
+pub static WALK_AFTER: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Adds to a counter of this CPU.
+#[inline(always)]
+pub fn count(counter: Counter) {
+    if let Some(slot) = COUNTERS.get_ptr_mut(counter as u32) {
+        // SAFETY: the pointer is into a per-CPU map value, eight bytes,
+        // aligned; a program on this CPU that interrupts this one could lose
+        // one increment, never corrupt memory.
+        unsafe { *slot = (*slot).wrapping_add(1) };
+    }
+}

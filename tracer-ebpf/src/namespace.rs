@@ -1,0 +1,160 @@
+//! Creation, last reference and freeing of namespaces.
+
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use tracer_common::{
+    event::{Counter, FLAG_ACTOR, What},
+    kind::NsKind,
+};
+
+use crate::{
+    active::is_initial,
+    emit::{self, common_of, kind_of},
+    maps::{Known, NAMESPACES, count},
+    mem::{offset, read},
+};
+
+/// Largest value that the kernel returns as an error (`MAX_ERRNO`).
+const MAX_ERRNO: i64 = 4095;
+
+/// A new namespace: remember it by its inode number, tell userspace.
+#[inline(always)]
+fn created(key: u64, kind: NsKind) {
+    // SAFETY: `offset!` reads the frozen layout.
+    let Some(inum) = read::<u32>(key, unsafe { offset!(ns_inum) }) else {
+        return;
+    };
+    let known = Known {
+        key,
+        drawn: 0,
+        word: 0,
+        kind: kind as u32,
+        reserved: 0,
+    };
+    if NAMESPACES.insert(inum, known, 0).is_err() {
+        count(Counter::MapFull);
+    }
+    emit::namespace(What::NsCreated, FLAG_ACTOR, key, kind, 0);
+}
+
+/// 6.18+: `void __ns_tree_add_raw(struct ns_common *ns, …)`, called last in
+/// every creation.
+#[fentry]
+pub fn ns_tree_add(ctx: FEntryContext) -> i32 {
+    let key: u64 = ctx.arg(0);
+    if let Some(kind) = kind_of(key) {
+        created(key, kind);
+    }
+    0
+}
+
+/// Up to 6.17: a `copy_*` function that was handed `old` and returned `new`.
+#[inline(always)]
+fn copied(kind: NsKind, old: u64, new: u64) {
+    if new == old || new == 0 || (-MAX_ERRNO..0).contains(&(new as i64)) {
+        return;
+    }
+    created(common_of(Some(new), kind), kind);
+}
+
+/// One program per `copy_*(flags, user_ns, old)`.
+macro_rules! copy_programs {
+    ($($name:ident: $kind:ident, old $old:literal, new $new:literal;)+) => {$(
+        /// See the attach plan for the kernel function.
+        #[fexit]
+        pub fn $name(ctx: FExitContext) -> i32 {
+            copied(NsKind::$kind, ctx.arg($old), ctx.arg($new));
+            0
+        }
+    )+};
+}
+
+copy_programs! {
+    copy_mnt: Mnt, old 1, new 4;
+    copy_uts: Uts, old 2, new 3;
+    copy_ipc: Ipc, old 2, new 3;
+    copy_pid: Pid, old 2, new 3;
+    copy_net: Net, old 2, new 3;
+    copy_cgroup: Cgroup, old 2, new 3;
+    copy_time: Time, old 2, new 3;
+}
+
+/// Up to 6.17: `int create_user_ns(struct cred *new)`.
+#[fexit]
+pub fn create_user(ctx: FExitContext) -> i32 {
+    let result: i32 = ctx.arg(1);
+    // SAFETY: `offset!` reads the frozen layout.
+    let pointer = read::<u64>(ctx.arg(0), unsafe { offset!(cred_user_ns) });
+    if result == 0 && pointer.is_some() {
+        created(common_of(pointer, NsKind::User), NsKind::User);
+    }
+    0
+}
+
+/// The last reference to a namespace is gone.
+#[inline(always)]
+fn last_reference(key: u64, kind: NsKind) {
+    // A mount namespace without a number is anonymous: a detached tree that
+    // userspace cannot enter.
+    // SAFETY: `offset!` reads the frozen layout.
+    match read::<u32>(key, unsafe { offset!(ns_inum) }) {
+        Some(inum) if inum != 0 => {
+            emit::namespace(What::NsLastRef, 0, key, kind, 0);
+        }
+        _ => {}
+    }
+}
+
+/// 6.18+: `void __ns_tree_remove(struct ns_common *ns, …)`.
+#[fentry]
+pub fn ns_tree_remove(ctx: FEntryContext) -> i32 {
+    let key: u64 = ctx.arg(0);
+    if let Some(kind) = kind_of(key) {
+        last_reference(key, kind);
+    }
+    0
+}
+
+/// One program per function that is called, with the structure, when its
+/// last reference has been dropped.
+macro_rules! last_ref_programs {
+    ($($name:ident: $kind:ident;)+) => {$(
+        /// See the attach plan for the kernel function.
+        #[fentry]
+        pub fn $name(ctx: FEntryContext) -> i32 {
+            last_reference(common_of(Some(ctx.arg(0)), NsKind::$kind), NsKind::$kind);
+            0
+        }
+    )+};
+}
+
+last_ref_programs! {
+    last_ref_mnt: Mnt;
+    last_ref_uts: Uts;
+    last_ref_user: User;
+    last_ref_net: Net;
+    last_ref_cgroup: Cgroup;
+    last_ref_time: Time;
+}
+
+/// `void proc_free_inum(unsigned int inum)`, for all types on all kernels,
+/// before the number can be reused. Entries of procfs share the numbers:
+/// those are not in the map.
+#[fentry]
+pub fn free_inum(ctx: FEntryContext) -> i32 {
+    let inum: u32 = ctx.arg(0);
+    if is_initial(inum) {
+        return 0;
+    }
+    // SAFETY: the map does not preallocate, so the value stays valid (RCU)
+    // while this program runs, even if another CPU deletes it.
+    let Some(known) = (unsafe { NAMESPACES.get(inum) }) else {
+        return 0;
+    };
+    emit::freed(known.key, known.kind, inum);
+    // Somebody else may have removed it: that is what was wanted.
+    let _ = NAMESPACES.remove(inum);
+    0
+}

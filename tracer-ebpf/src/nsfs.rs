@@ -1,0 +1,63 @@
+//! Inodes of nsfs: one stands for a namespace while a file or bind mount of
+//! it exists, however many there are.
+
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use tracer_common::event::{FLAG_ACTOR, What};
+
+use crate::{
+    active::is_initial,
+    emit::{self, kind_of},
+    mem::{offset, read, read_ptr},
+};
+
+#[inline(always)]
+fn report(what: What, flags: u32, inode: u64, key: u64) {
+    // SAFETY: `offset!` reads the frozen layout.
+    match read::<u32>(key, unsafe { offset!(ns_inum) }) {
+        Some(inum) if !is_initial(inum) => {}
+        _ => return,
+    }
+    if let Some(kind) = kind_of(key) {
+        emit::namespace(what, flags, key, kind, inode);
+    }
+}
+
+/// 6.9+: `int nsfs_init_inode(struct inode *inode, void *data)`, `data` being
+/// the `ns_common`.
+#[fexit]
+pub fn nsfs_init(ctx: FExitContext) -> i32 {
+    report(What::NsfsOpened, FLAG_ACTOR, ctx.arg(0), ctx.arg(1));
+    0
+}
+
+/// Up to 6.8: `int __ns_get_path(struct path *path, struct ns_common *ns)`;
+/// says so for an inode that was there already, too.
+#[fexit]
+pub fn nsfs_path(ctx: FExitContext) -> i32 {
+    let result: i32 = ctx.arg(2);
+    // SAFETY: `offset!` reads the frozen layout.
+    let inode = unsafe {
+        read_ptr(ctx.arg(0), offset!(path_dentry))
+            .and_then(|dentry| read_ptr(dentry, offset!(dentry_inode)))
+    };
+    if result == 0
+        && let Some(inode) = inode
+    {
+        report(What::NsfsOpened, FLAG_ACTOR, inode, ctx.arg(1));
+    }
+    0
+}
+
+/// `void nsfs_evict(struct inode *inode)`.
+#[fentry]
+pub fn nsfs_evicted(ctx: FEntryContext) -> i32 {
+    let inode: u64 = ctx.arg(0);
+    // SAFETY: `offset!` reads the frozen layout.
+    if let Some(key) = read_ptr(inode, unsafe { offset!(inode_private) }) {
+        report(What::NsfsEvicted, 0, inode, key);
+    }
+    0
+}

@@ -1,0 +1,257 @@
+//! nsproxies: installed, switched, left on exit, freed.
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    macros::{btf_tracepoint, fentry, fexit},
+    programs::{BtfTracePointContext, FEntryContext, FExitContext},
+};
+use tracer_common::{
+    event::{Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
+    kind::Slot,
+};
+
+use crate::{
+    emit::{self, Subject, Whom, fill_nsproxy},
+    maps::{EXECS, UNSHARED, count},
+    mem::{current, offset, read, read_ptr},
+    select,
+};
+
+/// `task_struct.flags`: getting shut down (`PF_EXITING`).
+const PF_EXITING: u32 = 0x4;
+
+/// The nsproxy of a task; 0 for one that is almost dead.
+#[inline(always)]
+fn nsproxy_of(task: u64) -> u64 {
+    // SAFETY: `offset!` reads the frozen layout.
+    read::<u64>(task, unsafe { offset!(task_nsproxy) }).unwrap_or(0)
+}
+
+/// The actor flags for something that the running task does itself.
+#[inline(always)]
+fn own_deed() -> u32 {
+    FLAG_ACTOR | if select::current() { FLAG_SELECTED } else { 0 }
+}
+
+/// 6.19+: `void nsproxy_ns_active_get(struct nsproxy *ns)`, called when a new
+/// nsproxy is put to use, never when it is merely shared.
+#[fentry]
+pub fn nsproxy_get(ctx: FEntryContext) -> i32 {
+    installed(ctx.arg(0));
+    0
+}
+
+/// Up to 6.18: `int copy_namespaces(flags, struct task_struct *tsk)`; on most
+/// forks the child shares its parent's, and there is nothing to say.
+#[fexit]
+pub fn nsproxy_copied(ctx: FExitContext) -> i32 {
+    let result: i32 = ctx.arg(2);
+    let nsproxy = nsproxy_of(ctx.arg(1));
+    if result == 0 && nsproxy != 0 && nsproxy != nsproxy_of(current()) {
+        installed(nsproxy);
+    }
+    0
+}
+
+#[inline(always)]
+fn installed(nsproxy: u64) {
+    emit::nsproxy(
+        What::NsproxyInstalled,
+        own_deed(),
+        0,
+        Whom::Current,
+        Subject::At(0),
+        nsproxy,
+    );
+}
+
+/// Tracepoint `task_newtask(struct task_struct *task, unsigned long flags)`:
+/// the child has its number and does not run yet.
+#[btf_tracepoint(function = "task_newtask")]
+pub fn task_new(ctx: BtfTracePointContext) -> i32 {
+    let child: u64 = ctx.arg(0);
+    let selected = select::inherit(child);
+    let (from, to) = (nsproxy_of(current()), nsproxy_of(child));
+    if from != to && to != 0 {
+        emit::nsproxy(
+            What::Switched,
+            FLAG_ACTOR | if selected { FLAG_SELECTED } else { 0 },
+            Reason::Clone as u32,
+            Whom::Task(child),
+            Subject::At(from),
+            to,
+        );
+    }
+    0
+}
+
+/// `int unshare_nsproxy_namespaces(flags, struct nsproxy **new_nsp, …)`:
+/// remembers what it made, for the switch that follows.
+#[fexit]
+pub fn unshared(ctx: FExitContext) -> i32 {
+    let result: i32 = ctx.arg(4);
+    if result == 0
+        && let Some(made) = read_ptr(ctx.arg(1), 0)
+    {
+        // An LRU map makes room; without the mark the reason would read
+        // "setns", which is counted as a loss.
+        if UNSHARED
+            .insert(bpf_get_current_pid_tgid(), made, 0)
+            .is_err()
+        {
+            count(Counter::MapFull);
+        }
+    }
+    0
+}
+
+/// `void switch_task_namespaces(struct task_struct *p, struct nsproxy *new)`.
+/// Exits have a hook of their own, since some kernels inline this one there;
+/// so has exec.
+#[fentry]
+pub fn switched(ctx: FEntryContext) -> i32 {
+    let new: u64 = ctx.arg(1);
+    if new == 0 {
+        return 0;
+    }
+    let thread = bpf_get_current_pid_tgid();
+    if EXECS.get_ptr(thread).is_some() {
+        return 0;
+    }
+    // SAFETY: the entry is this thread's own; nobody else writes it.
+    let reason = match unsafe { UNSHARED.get(thread) } {
+        Some(&made) if made == new => Reason::Unshare,
+        _ => Reason::Setns,
+    };
+    let _ = UNSHARED.remove(thread);
+    emit::nsproxy(
+        What::Switched,
+        own_deed(),
+        reason as u32,
+        Whom::Current,
+        Subject::At(nsproxy_of(ctx.arg(0))),
+        new,
+    );
+    0
+}
+
+/// `int exec_task_namespaces(void)`, entered: an exec changes the nsproxy
+/// only if the task asked for another time namespace for its children.
+#[fentry]
+pub fn exec_begins(_ctx: FEntryContext) -> i32 {
+    let nsproxy = nsproxy_of(current());
+    // SAFETY: `offset!` reads the frozen layout.
+    let (now, next) = unsafe {
+        (
+            read::<u64>(nsproxy, offset!(nsproxy_slots[Slot::Time as usize])),
+            read::<u64>(
+                nsproxy,
+                offset!(nsproxy_slots[Slot::TimeForChildren as usize]),
+            ),
+        )
+    };
+    if now == next {
+        return 0;
+    }
+    let mut before = NsproxyInfo {
+        key: 0,
+        slots: [0; Slot::COUNT],
+        inums: [0; Slot::COUNT],
+        count: 0,
+        reserved: 0,
+    };
+    fill_nsproxy(&raw mut before, nsproxy);
+    if EXECS
+        .insert(bpf_get_current_pid_tgid(), before, 0)
+        .is_err()
+    {
+        count(Counter::MapFull);
+    }
+    0
+}
+
+/// `int exec_task_namespaces(void)`, left.
+#[fexit]
+pub fn exec_ends(_ctx: FExitContext) -> i32 {
+    let thread = bpf_get_current_pid_tgid();
+    // SAFETY: the entry is this thread's own; nobody else writes it.
+    let Some(before) = (unsafe { EXECS.get(thread) }) else {
+        return 0;
+    };
+    let after = nsproxy_of(current());
+    if after != before.key {
+        emit::nsproxy(
+            What::Switched,
+            own_deed(),
+            Reason::Exec as u32,
+            Whom::Current,
+            Subject::Was(before),
+            after,
+        );
+    }
+    let _ = EXECS.remove(thread);
+    0
+}
+
+/// 6.19+ `exit_nsproxy_namespaces`, before `exit_task_namespaces(struct
+/// task_struct *p)`: every exit, and every fork that fails late.
+#[fentry]
+pub fn task_exit(ctx: FEntryContext) -> i32 {
+    let task: u64 = ctx.arg(0);
+    if task != current() {
+        // A child that never ran: its parent cleans up.
+        return 0;
+    }
+    count(Counter::Exits);
+    if select::current() {
+        left_by_exit(nsproxy_of(task), FLAG_SELECTED);
+        select::forget_if_last(task);
+    }
+    0
+}
+
+#[inline(always)]
+fn left_by_exit(nsproxy: u64, flags: u32) {
+    if nsproxy == 0 {
+        return;
+    }
+    emit::nsproxy(
+        What::Switched,
+        FLAG_ACTOR | flags,
+        Reason::Exit as u32,
+        Whom::Current,
+        Subject::At(nsproxy),
+        0,
+    );
+}
+
+/// 6.19+ `nsproxy_ns_active_put`, before `free_nsproxy(struct nsproxy *ns)`:
+/// the last count is gone, its namespaces are still held.
+#[fentry]
+pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
+    let nsproxy: u64 = ctx.arg(0);
+    let task = current();
+    // SAFETY: `offset!` reads the frozen layout.
+    let flags = read::<u32>(task, unsafe { offset!(task_flags) }).unwrap_or(0);
+    let dies_with_task = flags & PF_EXITING != 0 && nsproxy_of(task) == 0;
+    if dies_with_task && !select::current() {
+        left_by_exit(nsproxy, 0);
+    }
+    emit::nsproxy(
+        What::NsproxyFreed,
+        0,
+        0,
+        Whom::Current,
+        Subject::At(nsproxy),
+        0,
+    );
+    // An unshare that failed after making this one leaves its mark.
+    let thread = bpf_get_current_pid_tgid();
+    // SAFETY: the entry is this thread's own; nobody else writes it.
+    if let Some(&made) = unsafe { UNSHARED.get(thread) }
+        && made == nsproxy
+    {
+        let _ = UNSHARED.remove(thread);
+    }
+    0
+}

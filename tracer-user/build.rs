@@ -1,0 +1,24 @@
+//! Puts the compiled kernel programs where `src/engine/object.rs` includes
+//! them from. `cargo xtask build` compiles them, with a toolchain of their
+//! own, and says where they are (see docs/building.md).
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+/// Names the compiled kernel programs.
+const OBJECT_VARIABLE: &str = "NSLIFE_EBPF_OBJECT";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-env-changed={OBJECT_VARIABLE}");
+    let Some(object) = env::var_os(OBJECT_VARIABLE).map(PathBuf::from) else {
+        return Err(format!(
+            "{OBJECT_VARIABLE} does not name the compiled kernel programs: \
+             build with `cargo xtask build`, which compiles them first"
+        )
+        .into());
+    };
+    println!("cargo:rerun-if-changed={}", object.display());
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("Cargo sets OUT_DIR")?);
+    fs::copy(&object, out.join("nslife-ebpf"))
+        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
+    Ok(())
+}
