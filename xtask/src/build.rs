@@ -1,6 +1,6 @@
 //! `cargo xtask build`: the kernel programs, then nslife with them inside.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
@@ -47,7 +47,7 @@ impl Profile {
 }
 
 /// Builds nslife and prints where it is.
-pub(crate) fn run_verb(options: &Options) -> Result<()> {
+pub(crate) fn run_verb(options: &Options) -> Result<ExitCode> {
     let profile = if options.release {
         Profile::Release
     } else {
@@ -55,7 +55,7 @@ pub(crate) fn run_verb(options: &Options) -> Result<()> {
     };
     let binary = nslife(&Project::open()?, profile, Chatter::Show)?;
     println!("{}", binary.display());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Builds the kernel programs, then nslife with them inside, and returns its path.
@@ -69,5 +69,10 @@ pub(crate) fn nslife(project: &Project, profile: Profile, chatter: Chatter) -> R
         .arg(&project.target)
         .env("NSLIFE_EBPF_OBJECT", object);
     run(&mut cargo, chatter)?;
-    Ok(project.target.join(profile.folder()).join("nslife"))
+    Ok(nslife_path(project, profile))
+}
+
+/// Where nslife is once it has been built.
+pub(crate) fn nslife_path(project: &Project, profile: Profile) -> PathBuf {
+    project.target.join(profile.folder()).join("nslife")
 }

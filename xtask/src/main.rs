@@ -1,16 +1,21 @@
 //! Builds, boots, demonstrates and tests nslife: `cargo xtask VERB`.
 
+mod apt;
 mod build;
 mod cache;
 mod ebpf;
+mod initramfs;
+mod kernels;
 mod linker;
+mod packages;
 mod process;
 mod project;
+mod qemu;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Parser;
 
 /// Builds, boots, demonstrates and tests nslife.
@@ -18,11 +23,16 @@ use clap::Parser;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
     Build(build::Options),
+    Vm(vm::Options),
 }
 
-fn main() -> Result<ExitCode> {
-    match Verb::parse() {
-        Verb::Build(options) => build::run_verb(&options)?,
-    }
-    Ok(ExitCode::SUCCESS)
+fn main() -> ExitCode {
+    let (result, failure) = match Verb::parse() {
+        Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
+        Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        failure
+    })
 }
