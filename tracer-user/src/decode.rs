@@ -1,1 +1,0 @@
-//! Bytes to events. Skeleton: see the model's needs.

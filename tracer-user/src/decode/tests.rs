@@ -1,0 +1,448 @@
+//! Records are written here field by field at the offsets of the shared
+//! layouts, so that a decoder which reads in another order cannot pass.
+
+use std::mem::offset_of;
+use std::num::{NonZeroU32, NonZeroU64};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A record under construction.
+struct Record(Vec<u8>);
+
+impl Record {
+    fn zeroed(size: usize) -> Self {
+        Self(vec![0; size])
+    }
+
+    fn u32(mut self, offset: usize, value: u32) -> Self {
+        self.0[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());
+        self
+    }
+
+    fn u64(mut self, offset: usize, value: u64) -> Self {
+        self.0[offset..offset + 8].copy_from_slice(&value.to_ne_bytes());
+        self
+    }
+
+    fn comm(mut self, offset: usize, comm: &[u8]) -> Self {
+        self.0[offset..offset + comm.len()].copy_from_slice(comm);
+        self
+    }
+
+    fn header(self, what: u32, flags: u32) -> Self {
+        self.u32(offset_of!(Header, what), what)
+            .u32(offset_of!(Header, flags), flags)
+            .u64(offset_of!(Header, time), 123_456_789_012)
+            .u64(offset_of!(Header, cgroup), 77)
+            .u32(offset_of!(Header, pid), 1001)
+            .u32(offset_of!(Header, tgid), 1000)
+            .comm(offset_of!(Header, comm), b"unshare")
+    }
+
+    /// Everything known about a network namespace, at `at`.
+    fn net(self, at: usize) -> Self {
+        self.u64(at + offset_of!(NsInfo, key), 0xffff_8880_0000_1000)
+            .u64(at + offset_of!(NsInfo, ns_id), 42)
+            .u64(at + offset_of!(NsInfo, owner), 0xffff_8880_0000_2000)
+            .u64(at + offset_of!(NsInfo, parent), 0xffff_8880_0000_3000)
+            .u64(at + offset_of!(NsInfo, guard), 43)
+            .u32(at + offset_of!(NsInfo, inum), 4_026_532_177)
+            .u32(at + offset_of!(NsInfo, kind), NsKind::Net as u32)
+            .u32(at + offset_of!(NsInfo, refs), 3)
+            .u32(at + offset_of!(NsInfo, active), 2)
+            .u32(at + offset_of!(NsInfo, level), 1)
+            .u32(at + offset_of!(NsInfo, owner_uid), 1000)
+            .u32(at + offset_of!(NsInfo, stashed), 1)
+    }
+
+    /// An nsproxy whose slot `n` points to namespace `base + n`.
+    fn nsproxy(mut self, at: usize, key: u64, base: u64) -> Self {
+        self = self
+            .u64(at + offset_of!(NsproxyInfo, key), key)
+            .u32(at + offset_of!(NsproxyInfo, count), 5);
+        for slot in 0..Slot::COUNT {
+            self = self
+                .u64(
+                    at + offset_of!(NsproxyInfo, slots) + 8 * slot,
+                    base + slot as u64,
+                )
+                .u32(
+                    at + offset_of!(NsproxyInfo, inums) + 4 * slot,
+                    100 + slot as u32,
+                );
+        }
+        self
+    }
+}
+
+fn ns_event(what: What) -> Record {
+    Record::zeroed(size_of::<NsEvent>())
+        .header(what as u32, FLAG_ACTOR)
+        .net(offset_of!(NsEvent, ns))
+        .u64(offset_of!(NsEvent, aux), 99)
+}
+
+fn nsproxy_event(what: What) -> Record {
+    Record::zeroed(size_of::<NsproxyEvent>())
+        .header(what as u32, FLAG_SELECTED)
+        .nsproxy(offset_of!(NsproxyEvent, from), 0x1000, 0x2000)
+        .nsproxy(offset_of!(NsproxyEvent, to), 0x3000, 0x4000)
+}
+
+fn switched_for(reason: Reason) -> Record {
+    nsproxy_event(What::Switched).u32(offset_of!(NsproxyEvent, reason), reason as u32)
+}
+
+fn walked_ns() -> Record {
+    Record::zeroed(size_of::<layout::WalkNs>())
+        .u32(offset_of!(layout::WalkNs, tag), Tag::Namespace as u32)
+        .u64(offset_of!(layout::WalkNs, time), 5)
+        .u64(offset_of!(layout::WalkNs, sequence), 6)
+        .net(offset_of!(layout::WalkNs, ns))
+}
+
+fn walked_nsproxy() -> Record {
+    Record::zeroed(size_of::<layout::WalkNsproxy>())
+        .u32(offset_of!(layout::WalkNsproxy, tag), Tag::Nsproxy as u32)
+        .u64(offset_of!(layout::WalkNsproxy, time), 7)
+        .nsproxy(offset_of!(layout::WalkNsproxy, nsproxy), 0x1000, 0x2000)
+}
+
+fn walked_task() -> Record {
+    Record::zeroed(size_of::<layout::WalkTask>())
+        .u32(offset_of!(layout::WalkTask, tag), Tag::Task as u32)
+        .u32(offset_of!(layout::WalkTask, flags), TASK_LEADER)
+        .u64(offset_of!(layout::WalkTask, nsproxy), 0x1000)
+        .u64(offset_of!(layout::WalkTask, user_ns), 0x2000)
+        .u64(offset_of!(layout::WalkTask, pid_ns), 0)
+        .u32(offset_of!(layout::WalkTask, pid), 12)
+        .u32(offset_of!(layout::WalkTask, tgid), 11)
+        .comm(offset_of!(layout::WalkTask, comm), b"bash")
+}
+
+fn comm(bytes: &[u8]) -> Comm {
+    let mut comm = Comm::default();
+    comm.0[..bytes.len()].copy_from_slice(bytes);
+    comm
+}
+
+fn net() -> NsFacts {
+    NsFacts {
+        key: Key::new(0xffff_8880_0000_1000).unwrap(),
+        kind: NsKind::Net,
+        inum: NonZeroU32::new(4_026_532_177).unwrap(),
+        ns_id: NonZeroU64::new(42),
+        guard: NonZeroU64::new(43),
+        owner: Key::new(0xffff_8880_0000_2000),
+        parent: Key::new(0xffff_8880_0000_3000),
+        refs: Some(3),
+        active: Some(2),
+        level: Some(1),
+        owner_uid: Some(1000),
+        stashed: true,
+    }
+}
+
+fn proxy(key: u64, base: u64) -> NsproxyFacts {
+    NsproxyFacts {
+        key: Key::new(key).unwrap(),
+        slots: std::array::from_fn(|slot| {
+            Some(SlotFacts {
+                key: Key::new(base + slot as u64).unwrap(),
+                inum: NonZeroU32::new(100 + slot as u32),
+            })
+        }),
+        count: 5,
+    }
+}
+
+#[test]
+fn a_namespace_event_comes_out_as_it_went_in() {
+    let event = event(&ns_event(What::NsCreated).0).unwrap();
+    assert_eq!(
+        event.origin,
+        Origin {
+            time: 123_456_789_012,
+            task: Actor {
+                pid: 1001,
+                tgid: 1000,
+                comm: comm(b"unshare"),
+            },
+            cgroup: 77,
+            is_actor: true,
+            selected: false,
+        }
+    );
+    assert_eq!(event.body, Body::Created(net()));
+}
+
+#[test]
+fn aux_means_what_the_event_says() {
+    let body = |what| event(&ns_event(what).0).unwrap().body;
+    let inode = Key::new(99).unwrap();
+    assert_eq!(
+        body(What::NsActivity),
+        Body::Activity {
+            ns: net(),
+            sequence: 99
+        }
+    );
+    assert_eq!(body(What::NsLastRef), Body::LastRef(net()));
+    assert_eq!(body(What::NsFreed), Body::Freed(net().as_ref()));
+    assert_eq!(
+        body(What::NsfsOpened),
+        Body::NsfsOpened { ns: net(), inode }
+    );
+    assert_eq!(
+        body(What::NsfsEvicted),
+        Body::NsfsEvicted { ns: net(), inode }
+    );
+}
+
+#[test]
+fn nsproxy_events_take_the_side_they_mean() {
+    let (from, to) = (proxy(0x1000, 0x2000), proxy(0x3000, 0x4000));
+    let installed = event(&nsproxy_event(What::NsproxyInstalled).0).unwrap();
+    assert!(installed.origin.selected && !installed.origin.is_actor);
+    assert_eq!(installed.body, Body::NsproxyInstalled(to));
+    assert_eq!(
+        event(&nsproxy_event(What::NsproxyFreed).0).unwrap().body,
+        Body::NsproxyFreed(from)
+    );
+    for reason in Reason::ALL {
+        assert_eq!(
+            event(&switched_for(reason).0).unwrap().body,
+            Body::Switched {
+                reason,
+                from,
+                to: Some(to)
+            }
+        );
+    }
+    let exit = switched_for(Reason::Exit).u64(offset_of!(NsproxyEvent, to), 0);
+    assert!(matches!(
+        event(&exit.0).unwrap().body,
+        Body::Switched { to: None, .. }
+    ));
+}
+
+#[test]
+fn unread_fields_are_none() {
+    let at = offset_of!(NsEvent, ns);
+    let mut record = ns_event(What::NsLastRef);
+    for field in [
+        offset_of!(NsInfo, ns_id),
+        offset_of!(NsInfo, owner),
+        offset_of!(NsInfo, parent),
+        offset_of!(NsInfo, guard),
+    ] {
+        record = record.u64(at + field, 0);
+    }
+    for field in [
+        offset_of!(NsInfo, refs),
+        offset_of!(NsInfo, active),
+        offset_of!(NsInfo, level),
+        offset_of!(NsInfo, owner_uid),
+    ] {
+        record = record.u32(at + field, UNKNOWN);
+    }
+    let bare = NsFacts {
+        ns_id: None,
+        guard: None,
+        owner: None,
+        parent: None,
+        refs: None,
+        active: None,
+        level: None,
+        owner_uid: None,
+        ..net()
+    };
+    assert_eq!(event(&record.0).unwrap().body, Body::LastRef(bare));
+}
+
+#[test]
+fn zero_counts_are_counts() {
+    let at = offset_of!(NsEvent, ns);
+    let record = ns_event(What::NsLastRef)
+        .u32(at + offset_of!(NsInfo, refs), 0)
+        .u32(at + offset_of!(NsInfo, active), 0)
+        .u32(at + offset_of!(NsInfo, owner_uid), 0);
+    let Body::LastRef(facts) = event(&record.0).unwrap().body else {
+        panic!("not a last reference");
+    };
+    assert_eq!(
+        (facts.refs, facts.active, facts.owner_uid),
+        (Some(0), Some(0), Some(0))
+    );
+}
+
+#[test]
+fn slots_that_the_kernel_lacks_are_none() {
+    let to = offset_of!(NsproxyEvent, to);
+    let time = 8 * Slot::Time as usize;
+    let record = nsproxy_event(What::NsproxyInstalled)
+        .u64(to + offset_of!(NsproxyInfo, slots) + time, 0)
+        .u32(to + offset_of!(NsproxyInfo, inums), 0);
+    let Body::NsproxyInstalled(facts) = event(&record.0).unwrap().body else {
+        panic!("not an installation");
+    };
+    assert_eq!(facts.slots[Slot::Time as usize], None);
+    let uts = facts.slots[Slot::Uts as usize].unwrap();
+    assert_eq!(uts.inum, None);
+}
+
+#[test]
+fn every_other_length_is_refused() {
+    for record in [
+        ns_event(What::NsCreated).0,
+        ns_event(What::NsFreed).0,
+        switched_for(Reason::Unshare).0,
+        nsproxy_event(What::NsproxyFreed).0,
+    ] {
+        assert!(event(&record).is_ok());
+        for length in 0..record.len() {
+            let error = event(&record[..length]).unwrap_err();
+            let DecodeError::Length { actual, .. } = error else {
+                panic!("{length} bytes: {error}");
+            };
+            assert_eq!(actual, length);
+        }
+        let longer = [record.as_slice(), &[0]].concat();
+        assert!(matches!(event(&longer), Err(DecodeError::Length { .. })));
+    }
+}
+
+#[test]
+fn unknown_numbers_name_the_field_and_the_place() {
+    for what in [0, 10, u32::MAX] {
+        let record = ns_event(What::NsCreated).u32(0, what);
+        assert_eq!(
+            event(&record.0),
+            Err(DecodeError::Unknown {
+                field: "event",
+                offset: 0,
+                value: what
+            })
+        );
+    }
+    let offset = offset_of!(NsEvent, ns) + offset_of!(NsInfo, kind);
+    let error = event(&ns_event(What::NsFreed).u32(offset, 8).0).unwrap_err();
+    assert_eq!(error.to_string(), "unknown namespace type 8 at byte 92");
+    let offset = offset_of!(NsproxyEvent, reason);
+    let error = event(&switched_for(Reason::Exit).u32(offset, 6).0).unwrap_err();
+    assert_eq!(error.to_string(), "unknown reason 6 at byte 48");
+}
+
+#[test]
+fn records_about_nothing_are_refused() {
+    let refused = |record: Record, field| {
+        let error = event(&record.0).unwrap_err();
+        assert!(
+            matches!(error, DecodeError::Zero { field: f, .. } if f == field),
+            "{error}"
+        );
+    };
+    let ns = offset_of!(NsEvent, ns);
+    let key = ns + offset_of!(NsInfo, key);
+    let inum = ns + offset_of!(NsInfo, inum);
+    let aux = offset_of!(NsEvent, aux);
+    let from = offset_of!(NsproxyEvent, from);
+    let to = offset_of!(NsproxyEvent, to);
+    refused(ns_event(What::NsFreed).u64(key, 0), "namespace address");
+    refused(ns_event(What::NsFreed).u32(inum, 0), "inode number");
+    refused(ns_event(What::NsfsOpened).u64(aux, 0), "inode");
+    refused(nsproxy_event(What::NsproxyFreed).u64(from, 0), "from");
+    refused(nsproxy_event(What::NsproxyInstalled).u64(to, 0), "to");
+    refused(switched_for(Reason::Setns).u64(from, 0), "from");
+}
+
+#[test]
+fn a_walk_is_a_row_of_records() {
+    let bytes = [walked_ns().0, walked_nsproxy().0, walked_task().0].concat();
+    let records: Vec<_> = walk(&bytes).collect::<Result<_, _>>().unwrap();
+    assert_eq!(
+        records,
+        [
+            WalkRecord::Namespace(WalkNs {
+                time: 5,
+                sequence: Some(6),
+                ns: net(),
+            }),
+            WalkRecord::Nsproxy(WalkNsproxy {
+                time: 7,
+                nsproxy: proxy(0x1000, 0x2000),
+            }),
+            WalkRecord::Task(WalkTask {
+                nsproxy: Key::new(0x1000),
+                user_ns: Key::new(0x2000),
+                pid_ns: None,
+                pid: 12,
+                tgid: 11,
+                comm: comm(b"bash"),
+                kthread: false,
+                leader: true,
+            }),
+        ]
+    );
+}
+
+#[test]
+fn a_walk_without_sequence_numbers_has_none() {
+    let record = walked_ns().u64(offset_of!(layout::WalkNs, sequence), 0);
+    let Some(Ok(WalkRecord::Namespace(ns))) = walk(&record.0).next() else {
+        panic!("not a namespace");
+    };
+    assert_eq!(ns.sequence, None);
+}
+
+#[test]
+fn a_truncated_walk_ends_with_an_error() {
+    let bytes = [walked_task().0, walked_ns().0].concat();
+    let first = walked_task().0.len();
+    for length in first + 1..bytes.len() {
+        let records: Vec<_> = walk(&bytes[..length]).collect();
+        assert_eq!(records.len(), 2, "{length} bytes");
+        assert!(records[0].is_ok());
+        assert!(
+            matches!(records[1], Err(DecodeError::Length { offset, .. }) if offset == first),
+            "{length} bytes: {:?}",
+            records[1]
+        );
+    }
+}
+
+#[test]
+fn a_walk_stops_at_an_unknown_record_but_passes_a_bad_field() {
+    let bad_kind = walked_ns().u32(offset_of!(layout::WalkNs, ns) + offset_of!(NsInfo, kind), 8);
+    let bytes = [bad_kind.0, walked_task().0].concat();
+    let records: Vec<_> = walk(&bytes).map(|record| record.is_ok()).collect();
+    assert_eq!(records, [false, true]);
+
+    let bytes = [walked_task().u32(0, 4).0, walked_task().0].concat();
+    let records: Vec<_> = walk(&bytes).map(|record| record.is_ok()).collect();
+    assert_eq!(records, [false]);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_can_break_it(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = event(&bytes);
+        let _ = walk(&bytes).count();
+    }
+
+    /// Right length and right first word, so that all fields are reached.
+    #[test]
+    fn no_fields_can_break_it(
+        what in 1u32..10,
+        tag in 1u32..4,
+        mut bytes in prop::collection::vec(any::<u8>(), 280),
+    ) {
+        bytes[..4].copy_from_slice(&what.to_ne_bytes());
+        let _ = event(&bytes);
+        let _ = event(&bytes[..128]);
+        bytes[..4].copy_from_slice(&tag.to_ne_bytes());
+        let _ = walk(&bytes).count();
+    }
+}

@@ -1,0 +1,98 @@
+//! What a walk of the kernel's objects found.
+
+use super::{Comm, Key, NsFacts, NsproxyFacts};
+
+/// One record of a walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WalkRecord {
+    /// A namespace.
+    Namespace(WalkNs),
+    /// An nsproxy.
+    Nsproxy(WalkNsproxy),
+    /// A task (thread).
+    Task(WalkTask),
+}
+
+/// A namespace that the walk met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkNs {
+    /// When it was read, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    /// Drawn before its active count was read; `None` where there is none.
+    pub sequence: Option<u64>,
+    /// The namespace.
+    pub ns: NsFacts,
+}
+
+/// An nsproxy that the walk met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkNsproxy {
+    /// When it was read, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    /// The nsproxy.
+    pub nsproxy: NsproxyFacts,
+}
+
+/// A task (thread) that the walk met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkTask {
+    /// Its nsproxy; `None` if it is almost dead.
+    pub nsproxy: Option<Key>,
+    /// The user namespace of its real credentials.
+    pub user_ns: Option<Key>,
+    /// The deepest pid namespace in which it has a number; `None` once
+    /// reaped.
+    pub pid_ns: Option<Key>,
+    /// Its pid in the initial pid namespace.
+    pub pid: u32,
+    /// Its thread group, likewise.
+    pub tgid: u32,
+    /// Its command name.
+    pub comm: Comm,
+    /// A kernel thread: its nsproxy is the initial one.
+    pub kthread: bool,
+    /// The leader of its thread group.
+    pub leader: bool,
+}
+
+/// A whole walk.
+///
+/// The two `all_*` flags say what *absence* proves: on kernels without a
+/// namespace tree (up to 6.17) a walk can meet every task, and so every
+/// nsproxy, and still miss a namespace that nothing but a socket holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Walk {
+    /// `CLOCK_BOOTTIME` before the first record was read, nanoseconds.
+    pub started_at: u64,
+    /// `CLOCK_BOOTTIME` after the last one.
+    pub ended_at: u64,
+    /// Every task of the system was met, and so every nsproxy in use.
+    pub all_tasks: bool,
+    /// Every namespace that has references was met.
+    pub all_namespaces: bool,
+    /// The namespaces, owners before what they own.
+    pub namespaces: Vec<WalkNs>,
+    /// The nsproxies.
+    pub nsproxies: Vec<WalkNsproxy>,
+    /// The tasks.
+    pub tasks: Vec<WalkTask>,
+}
+
+impl Walk {
+    /// Nothing can be missing from it.
+    pub fn is_complete(&self) -> bool {
+        self.all_tasks && self.all_namespaces
+    }
+}
+
+impl Extend<WalkRecord> for Walk {
+    fn extend<I: IntoIterator<Item = WalkRecord>>(&mut self, records: I) {
+        for record in records {
+            match record {
+                WalkRecord::Namespace(ns) => self.namespaces.push(ns),
+                WalkRecord::Nsproxy(nsproxy) => self.nsproxies.push(nsproxy),
+                WalkRecord::Task(task) => self.tasks.push(task),
+            }
+        }
+    }
+}
