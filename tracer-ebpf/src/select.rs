@@ -10,44 +10,50 @@ use crate::{
 };
 
 /// Nothing can be selected.
-const OFF: u32 = 0;
-/// Thread groups in the map.
-const LISTED: u32 = 1;
-/// Everybody.
-const ALL: u32 = 2;
+const NOTHING: u32 = 0;
 
-/// One of the above, set by userspace before loading.
+/// Whether anything can be: 0 for nothing, 1 for what the map lists. Set by
+/// userspace before loading.
 #[unsafe(no_mangle)]
-static SELECTION: u32 = OFF;
+static SELECTION: u32 = NOTHING;
 
-/// Whether this thread group is selected.
+/// In the map: its descendants are selected too.
+const AND_DESCENDANTS: u8 = 1;
+
+/// The map's entry for the running task's thread group.
 #[inline(always)]
-fn group(tgid: u32) -> bool {
-    match volatile(&raw const SELECTION) {
-        LISTED => SELECTED.get_ptr(tgid).is_some(),
-        ALL => true,
-        _ => false,
+fn entry() -> Option<*const u8> {
+    if volatile(&raw const SELECTION) == NOTHING {
+        return None;
     }
+    SELECTED.get_ptr((bpf_get_current_pid_tgid() >> 32) as u32)
 }
 
 /// Whether the running task is selected.
 #[inline(always)]
 pub fn current() -> bool {
-    group((bpf_get_current_pid_tgid() >> 32) as u32)
+    entry().is_some()
 }
 
-/// Selects a newborn if its parent is selected.
+/// Selects a newborn if its parent is selected with its descendants, or is
+/// in the same thread group. Says whether the newborn is selected now.
 #[inline(always)]
 pub fn inherit(child: u64) -> bool {
-    if !current() {
+    let Some(mark) = entry() else {
+        return false;
+    };
+    // SAFETY: `offset!` reads the frozen layout.
+    let tgid = read::<u32>(child, unsafe { offset!(task_tgid) }).unwrap_or(0);
+    if tgid == (bpf_get_current_pid_tgid() >> 32) as u32 {
+        return true;
+    }
+    // SAFETY: the map does not preallocate: the value stays valid (RCU) while
+    // this program runs.
+    if unsafe { *mark } != AND_DESCENDANTS {
         return false;
     }
-    if volatile(&raw const SELECTION) == LISTED {
-        // SAFETY: `offset!` reads the frozen layout.
-        let tgid = read::<u32>(child, unsafe { offset!(task_tgid) }).unwrap_or(0);
-        if SELECTED.insert(tgid, 1, 0).is_err() {
-            count(Counter::MapFull);
-        }
+    if SELECTED.insert(tgid, AND_DESCENDANTS, 0).is_err() {
+        count(Counter::MapFull);
     }
     true
 }
@@ -55,7 +61,7 @@ pub fn inherit(child: u64) -> bool {
 /// When the last thread of a group exits its number can be reused.
 #[inline(always)]
 pub fn forget_if_last(task: u64) {
-    if volatile(&raw const SELECTION) != LISTED {
+    if !current() {
         return;
     }
     // SAFETY: `offset!` reads the frozen layout.

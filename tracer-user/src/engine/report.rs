@@ -60,6 +60,26 @@ pub struct HookReport {
     pub attempts: Vec<Attempt>,
 }
 
+impl HookReport {
+    /// Why it is missing, if it is.
+    pub fn problem(&self) -> Option<&str> {
+        match &self.state {
+            HookState::Missing { because } => Some(because),
+            HookState::Attached { .. } | HookState::NotNeeded { .. } => None,
+        }
+    }
+
+    /// Whether nslife cannot run because of it.
+    pub fn is_fatal(&self) -> bool {
+        self.required && self.problem().is_some()
+    }
+
+    /// Whether it was attached.
+    pub fn is_attached(&self) -> bool {
+        matches!(self.state, HookState::Attached { .. })
+    }
+}
+
 /// What became of a hook.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

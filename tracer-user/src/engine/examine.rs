@@ -1,0 +1,111 @@
+//! What `nslife doctor` finds out.
+
+use std::env::consts::ARCH;
+
+use super::{
+    HookReport, HookState, Report, StartError, capabilities, in_initial_pid_namespace,
+    kernel::{self, Kernel},
+};
+
+/// What is told, and the hooks it rests on (by the start of their names).
+const TELLS: [(&str, &str); 5] = [
+    ("ns_created", "when a namespace is created, and by whom"),
+    (
+        "ns_last_ref",
+        "when the last reference to a namespace is dropped",
+    ),
+    ("ns_freed", "when a namespace is freed"),
+    (
+        "nsproxy_",
+        "which task switched namespaces (clone, unshare, setns, exec, exit)",
+    ),
+    (
+        "active_",
+        "the kernel's own active count of each namespace, and every change between active and inactive",
+    ),
+];
+
+/// Finds out whether nslife can run here and what it can tell, by trying:
+/// loads everything, attaches, and takes it all away again.
+pub fn examine() -> Report {
+    let mut report = Report {
+        schema: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        kernel: rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned(),
+        architecture: ARCH.to_owned(),
+        btf_problem: None,
+        capabilities: capabilities::status(),
+        bpf_problem: None,
+        initial_pid_namespace: in_initial_pid_namespace(),
+        hooks: Vec::new(),
+        can: Vec::new(),
+        cannot: Vec::new(),
+        runs: false,
+    };
+    match attach() {
+        Ok(kernel) => {
+            report.hooks = kernel.hooks().to_vec();
+            report.runs = !report.hooks.iter().any(HookReport::is_fatal);
+            judge(&mut report, kernel.has_list());
+        }
+        Err(error @ (StartError::NoBtf { .. } | StartError::Btf(_))) => {
+            report.btf_problem = Some(error.to_string());
+        }
+        Err(error) => report.bpf_problem = Some(error.to_string()),
+    }
+    report
+}
+
+fn attach() -> Result<Kernel, StartError> {
+    let described = kernel::describe()?;
+    let missing = capabilities::missing();
+    if !missing.is_empty() {
+        return Err(StartError::Capabilities { missing });
+    }
+    let mut kernel = Kernel::load(&described, false)?;
+    kernel.attach(&described)?;
+    Ok(kernel)
+}
+
+/// Says what the attached hooks add up to.
+fn judge(report: &mut Report, has_list: bool) {
+    for (prefix, tells) in TELLS {
+        let mut hooks = report
+            .hooks
+            .iter()
+            .filter(|hook| hook.name.starts_with(prefix))
+            .peekable();
+        let attached = hooks.clone().any(HookReport::is_attached);
+        let complete = !hooks.any(|hook| hook.problem().is_some());
+        match (attached, complete) {
+            (true, true) => report.can.push(tells.to_owned()),
+            (true, false) => report.cannot.push(format!("fully: {tells}")),
+            (false, _) => report.cannot.push(tells.to_owned()),
+        }
+    }
+    let partial = report
+        .hooks
+        .iter()
+        .any(|hook| hook.name == "active_get" && matches!(hook.state, HookState::NotNeeded { .. }));
+    if partial {
+        report.cannot.push(
+            "activity in full: between walks only nsproxies and nsfs inodes are counted here, \
+             not yet credentials and pids"
+                .to_owned(),
+        );
+    }
+    let unseen = "namespaces that existed before nslife started and that no task is in";
+    if has_list {
+        report.can.push(unseen.to_owned());
+    } else {
+        report.cannot.push(unseen.to_owned());
+    }
+    if !report.initial_pid_namespace {
+        report
+            .cannot
+            .push("tasks outside nslife's own pid namespace".to_owned());
+    }
+}

@@ -1,0 +1,326 @@
+//! The kernel programs, loaded and attached: the only user of aya.
+
+use std::{fs, io::Read as _, os::fd::AsFd as _, os::fd::AsRawFd as _, path::Path};
+
+use aya::{
+    Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
+    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, FEntry, FExit, Iter, ProgramError},
+};
+use tracer_common::{
+    event::Counter,
+    layout::{ABSENT, Layout},
+};
+
+use super::{
+    Attempt, EngineError, HookReport, HookState, KernelTotals, StartError,
+    error::{again, refusal},
+};
+use crate::{
+    btf::KernelBtf,
+    plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step},
+};
+
+/// Where the kernel describes itself.
+pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// The programs, compiled by `cargo xtask build`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/nslife-ebpf"));
+
+/// The walk programs: every task, and the kernel's own list.
+const WALK_TASKS: &str = "walk_tasks";
+const WALK_LIST: &str = "walk_list";
+
+/// `SELECTION` in `tracer-ebpf/src/select.rs`: nothing is selected, or what the
+/// map lists.
+const SELECT_NOTHING: u32 = 0;
+const SELECT_LISTED: u32 = 1;
+
+/// In the map of selected thread groups: this one alone, or its descendants
+/// too.
+const ALONE: u8 = 0;
+const AND_DESCENDANTS: u8 = 1;
+
+/// Programs in the kernel, and the maps to talk to them.
+pub(super) struct Kernel {
+    ebpf: Ebpf,
+    layout: Layout,
+    hooks: Vec<HookReport>,
+}
+
+/// What the kernel says about itself, before anything is loaded.
+pub(super) struct Described {
+    btf: Btf,
+    pub(super) layout: Layout,
+    offered: Offered,
+}
+
+/// Reads and understands the kernel's BTF.
+pub(super) fn describe() -> Result<Described, StartError> {
+    let bytes = fs::read(BTF_PATH).map_err(|error| StartError::NoBtf {
+        path: Path::new(BTF_PATH),
+        error,
+    })?;
+    let kernel = KernelBtf::parse(&bytes)?;
+    let offered = plan::wanted()
+        .filter(|candidate| match candidate.how {
+            How::Tracepoint => kernel.has_tracepoint(candidate.function),
+            How::Fentry | How::Fexit => kernel.has_function(candidate.function),
+        })
+        .map(|candidate| candidate.function)
+        .collect();
+    Ok(Described {
+        layout: kernel.layout()?,
+        offered,
+        btf: Btf::parse(&bytes, Endianness::default()).map_err(EbpfError::BtfError)?,
+    })
+}
+
+impl Kernel {
+    /// Loads the maps and the walk programs; attaches nothing.
+    pub(super) fn load(described: &Described, selecting: bool) -> Result<Self, StartError> {
+        let selection = if selecting {
+            SELECT_LISTED
+        } else {
+            SELECT_NOTHING
+        };
+        let ebpf = EbpfLoader::new()
+            .btf(Some(&described.btf))
+            .override_global("LAYOUT", &described.layout, true)
+            .override_global("SELECTION", &selection, true)
+            .load(OBJECT)?;
+        let mut kernel = Self {
+            ebpf,
+            layout: described.layout,
+            hooks: Vec::new(),
+        };
+        kernel.load_walk(WALK_TASKS, &described.btf)?;
+        if kernel.has_list() {
+            kernel.load_walk(WALK_LIST, &described.btf)?;
+        }
+        Ok(kernel)
+    }
+
+    fn load_walk(&mut self, name: &'static str, btf: &Btf) -> Result<(), StartError> {
+        let program = self
+            .ebpf
+            .program_mut(name)
+            .ok_or(StartError::Object { name })?;
+        <&mut Iter>::try_from(program)
+            .and_then(|program| program.load("task", btf))
+            .map_err(|error| StartError::program("the walk", error))
+    }
+
+    /// Carries out the attach plan, row by row: a function that cannot be
+    /// hooked is gone for the rows that follow, so that they make up for it.
+    /// What nothing makes up for is a named loss, or an error if nothing
+    /// works without.
+    pub(super) fn attach(&mut self, described: &Described) -> Result<(), StartError> {
+        let mut offered = described.offered.clone();
+        for hook in HOOKS {
+            let mut attempts = Vec::new();
+            let state = loop {
+                match plan::step(hook, &offered) {
+                    Step::Attach(candidate) => match self.attach_one(candidate, &described.btf) {
+                        Ok(()) => {
+                            break HookState::Attached {
+                                function: candidate.function,
+                                how: candidate.how.name(),
+                            };
+                        }
+                        Err(error) => {
+                            if let Some((call, error)) = refusal(&error) {
+                                return Err(StartError::refused(call, again(error)));
+                            }
+                            offered.remove(candidate.function);
+                            attempts.push(Attempt {
+                                function: candidate.function,
+                                because: one_line(&error),
+                            });
+                        }
+                    },
+                    Step::NotNeeded(because) if attempts.is_empty() => {
+                        break HookState::NotNeeded { because };
+                    }
+                    Step::NotNeeded(_) | Step::Absent => break missing(hook, &attempts),
+                }
+            };
+            self.hooks.push(HookReport {
+                name: hook.name,
+                purpose: hook.purpose,
+                required: hook.absence == Absence::Fatal,
+                state,
+                attempts,
+            });
+        }
+        Ok(())
+    }
+
+    fn attach_one(&mut self, candidate: Candidate, btf: &Btf) -> Result<(), ProgramError> {
+        // The table and the object file come from one build; a test compares
+        // them.
+        let program = self
+            .ebpf
+            .program_mut(candidate.program)
+            .ok_or(ProgramError::NotLoaded)?;
+        match candidate.how {
+            How::Fentry => {
+                let program: &mut FEntry = program.try_into()?;
+                program.load(candidate.function, btf)?;
+                program.attach()?;
+            }
+            How::Fexit => {
+                let program: &mut FExit = program.try_into()?;
+                program.load(candidate.function, btf)?;
+                program.attach()?;
+            }
+            How::Tracepoint => {
+                let program: &mut BtfTracePoint = program.try_into()?;
+                program.load(candidate.function, btf)?;
+                program.attach()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hooks, as [`Self::attach`] left them.
+    pub(super) fn hooks(&self) -> &[HookReport] {
+        &self.hooks
+    }
+
+    /// Whether all hooks whose names start so are attached.
+    pub(super) fn hooks_attached(&self, prefix: &str) -> bool {
+        self.hooks
+            .iter()
+            .filter(|hook| hook.name.starts_with(prefix))
+            .all(HookReport::is_attached)
+    }
+
+    /// Where this kernel keeps things.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Whether the kernel keeps one list of all namespaces (6.19+).
+    pub(super) fn has_list(&self) -> bool {
+        self.layout.ns_list != ABSENT
+    }
+
+    /// The records to come. Can be taken once.
+    pub(super) fn take_ring(&mut self) -> Result<RingBuf<MapData>, StartError> {
+        let map = self
+            .ebpf
+            .take_map("EVENTS")
+            .ok_or(StartError::Object { name: "EVENTS" })?;
+        Ok(RingBuf::try_from(map).map_err(EngineError::Map)?)
+    }
+
+    /// Selects a thread group for full reporting.
+    pub(super) fn select(&mut self, tgid: u32, descendants: bool) -> Result<(), EngineError> {
+        let mut selected: HashMap<_, u32, u8> = self.map_mut("SELECTED")?.try_into()?;
+        let mark = if descendants { AND_DESCENDANTS } else { ALONE };
+        Ok(selected.insert(tgid, mark, 0)?)
+    }
+
+    /// Sums of the counters, and of what the recursion guard skipped.
+    pub(super) fn totals(&self) -> Result<KernelTotals, EngineError> {
+        let map = self
+            .ebpf
+            .map("COUNTERS")
+            .ok_or(EngineError::NoMap { map: "COUNTERS" })?;
+        let counters: PerCpuArray<_, u64> = map.try_into()?;
+        let sum = |counter: Counter| -> Result<u64, EngineError> {
+            Ok(counters.get(&(counter as u32), 0)?.iter().sum())
+        };
+        Ok(KernelTotals {
+            lost_ring_full: sum(Counter::RingFull)?,
+            lost_map_full: sum(Counter::MapFull)?,
+            lost_read_failed: sum(Counter::ReadFailed)?,
+            lost_recursion: self.recursion_misses()?,
+            exits: sum(Counter::Exits)?,
+            records: sum(Counter::Records)?,
+        })
+    }
+
+    /// Runs that the kernel skipped because the program was already running
+    /// on that CPU (`bpf_prog_info.recursion_misses`), as the kernel shows
+    /// them beside each program's descriptor.
+    fn recursion_misses(&self) -> Result<u64, EngineError> {
+        let mut misses = 0;
+        for (_, program) in self.ebpf.programs() {
+            // Only what is loaded has a descriptor.
+            let Ok(fd) = program.fd() else { continue };
+            let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+            misses += fs::read_to_string(path)?
+                .lines()
+                .find_map(|line| line.strip_prefix("recursion_misses:"))
+                .and_then(|value| value.trim().parse::<u64>().ok())
+                .unwrap_or(0);
+        }
+        Ok(misses)
+    }
+
+    /// What every task shows, as records of [`tracer_common::walk`].
+    pub(super) fn walk_tasks(&mut self) -> Result<Vec<u8>, EngineError> {
+        self.iterate(WALK_TASKS)
+    }
+
+    /// The next entries of the kernel's list after this `ns_id`; empty at its
+    /// end, and where its head cannot be found.
+    pub(super) fn walk_list(&mut self, after: u64) -> Result<Vec<u8>, EngineError> {
+        let mut cursor: Array<_, u64> = self.map_mut("WALK_AFTER")?.try_into()?;
+        cursor.set(0, after, 0)?;
+        self.iterate(WALK_LIST)
+    }
+
+    fn iterate(&mut self, program: &'static str) -> Result<Vec<u8>, EngineError> {
+        let program: &mut Iter = self
+            .ebpf
+            .program_mut(program)
+            .ok_or(ProgramError::NotLoaded)?
+            .try_into()?;
+        let link = program.attach()?;
+        let mut file = program.take_link(link)?.into_file()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn map_mut(&mut self, map: &'static str) -> Result<&mut aya::maps::Map, EngineError> {
+        self.ebpf.map_mut(map).ok_or(EngineError::NoMap { map })
+    }
+}
+
+fn missing(hook: &Hook, attempts: &[Attempt]) -> HookState {
+    let because = match attempts.last() {
+        Some(attempt) => format!("{}: {}", attempt.function, attempt.because),
+        None => {
+            let functions: Vec<_> = hook.candidates.iter().map(|c| c.function).collect();
+            format!("this kernel has no {}", functions.join(", no "))
+        }
+    };
+    HookState::Missing { because }
+}
+
+/// An error and its causes on one line. The verifier's log can have thousands
+/// of lines, of which the last one that says something is the reason.
+fn one_line(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            let reason = log
+                .lines()
+                .rev()
+                .find(|line| !line.is_empty() && !line.starts_with("processed "));
+            match reason {
+                Some(reason) => format!("{io_error}: {reason}"),
+                None => io_error.to_string(),
+            }
+        }
+        ProgramError::SyscallError(error) => format!("{}: {}", error.call, error.io_error),
+        other => other.to_string(),
+    }
+}

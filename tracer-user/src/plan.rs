@@ -1,0 +1,447 @@
+//! Which program goes to which kernel function: a table, and a pure function
+//! that turns it and what the running kernel offers into a plan.
+//!
+//! The functions and their history are those of the kernel's `kernel/nsproxy.c`,
+//! `kernel/nscommon.c`, `kernel/nstree.c` and `fs/nsfs.c`.
+
+use std::collections::BTreeSet;
+
+/// How a program is attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// On entry of a function, through a BPF trampoline.
+    Fentry,
+    /// On return of a function, likewise.
+    Fexit,
+    /// To a tracepoint with typed arguments.
+    Tracepoint,
+}
+
+impl How {
+    /// The word for it in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Fexit => "fexit",
+            Self::Tracepoint => "tp_btf",
+        }
+    }
+}
+
+/// One way to get what a hook is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// Kernel function or tracepoint.
+    pub function: &'static str,
+    /// How to attach there.
+    pub how: How,
+    /// Program in the object file.
+    pub program: &'static str,
+}
+
+/// What it means that a kernel has none of a hook's functions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absence {
+    /// nslife cannot run.
+    Fatal,
+    /// Something is not seen.
+    Loss,
+    /// Nothing is lost, for this reason.
+    Fine(&'static str),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hook {
+    /// Stable name, also the metric label.
+    pub name: &'static str,
+    /// What it tells.
+    pub purpose: &'static str,
+    /// In order of preference.
+    pub candidates: &'static [Candidate],
+    /// If this function can be hooked the row is not needed, for the reason
+    /// given.
+    pub unless: Option<(&'static str, &'static str)>,
+    /// See [`Absence`].
+    pub absence: Absence,
+}
+
+const fn fentry(function: &'static str, program: &'static str) -> Candidate {
+    Candidate {
+        function,
+        how: How::Fentry,
+        program,
+    }
+}
+
+const fn fexit(function: &'static str, program: &'static str) -> Candidate {
+    Candidate {
+        function,
+        how: How::Fexit,
+        program,
+    }
+}
+
+const CREATED_FOR_ALL: Option<(&str, &str)> =
+    Some(("__ns_tree_add_raw", "one hook sees all types created"));
+const LAST_REF_FOR_ALL: Option<(&str, &str)> =
+    Some(("__ns_tree_remove", "one hook sees all types end"));
+const KERNEL_COUNTS: Option<(&str, &str)> =
+    Some(("__ns_ref_active_get", "the kernel keeps the count itself"));
+const NO_COUNT: Absence = Absence::Fine("this kernel keeps no active count");
+
+/// Up to 6.17: creation of one type, by its `copy_*` function.
+const fn created(
+    name: &'static str,
+    purpose: &'static str,
+    candidates: &'static [Candidate],
+) -> Hook {
+    Hook {
+        name,
+        purpose,
+        candidates,
+        unless: CREATED_FOR_ALL,
+        absence: Absence::Loss,
+    }
+}
+
+/// Up to 6.17: last reference of one type.
+const fn last_ref(
+    name: &'static str,
+    purpose: &'static str,
+    candidates: &'static [Candidate],
+) -> Hook {
+    Hook {
+        name,
+        purpose,
+        candidates,
+        unless: LAST_REF_FOR_ALL,
+        absence: Absence::Loss,
+    }
+}
+
+/// Needed on every kernel.
+const fn needed(
+    name: &'static str,
+    purpose: &'static str,
+    candidates: &'static [Candidate],
+) -> Hook {
+    Hook {
+        name,
+        purpose,
+        candidates,
+        unless: None,
+        absence: Absence::Fatal,
+    }
+}
+
+/// The table.
+pub const HOOKS: &[Hook] = &[
+    Hook {
+        name: "ns_created",
+        purpose: "new namespaces",
+        candidates: &[fentry("__ns_tree_add_raw", "ns_tree_add")],
+        unless: None,
+        absence: Absence::Fine("each type has a hook of its own here"),
+    },
+    created(
+        "ns_created_mnt",
+        "new mount namespaces",
+        &[fexit("copy_mnt_ns", "copy_mnt")],
+    ),
+    created(
+        "ns_created_uts",
+        "new UTS namespaces",
+        &[fexit("copy_utsname", "copy_uts")],
+    ),
+    created(
+        "ns_created_ipc",
+        "new IPC namespaces",
+        &[fexit("copy_ipcs", "copy_ipc")],
+    ),
+    created(
+        "ns_created_user",
+        "new user namespaces",
+        &[fexit("create_user_ns", "create_user")],
+    ),
+    created(
+        "ns_created_pid",
+        "new pid namespaces",
+        &[fexit("copy_pid_ns", "copy_pid")],
+    ),
+    created(
+        "ns_created_net",
+        "new network namespaces",
+        &[fexit("copy_net_ns", "copy_net")],
+    ),
+    created(
+        "ns_created_cgroup",
+        "new cgroup namespaces",
+        &[fexit("copy_cgroup_ns", "copy_cgroup")],
+    ),
+    created(
+        "ns_created_time",
+        "new time namespaces",
+        &[fexit("copy_time_ns", "copy_time")],
+    ),
+    Hook {
+        name: "ns_last_ref",
+        purpose: "last reference dropped",
+        candidates: &[fentry("__ns_tree_remove", "ns_tree_remove")],
+        unless: None,
+        absence: Absence::Fine("each type has a hook of its own here"),
+    },
+    last_ref(
+        "ns_last_ref_mnt",
+        "last reference to a mount namespace",
+        &[fentry("free_mnt_ns", "last_ref_mnt")],
+    ),
+    last_ref(
+        "ns_last_ref_uts",
+        "last reference to a UTS namespace",
+        &[fentry("free_uts_ns", "last_ref_uts")],
+    ),
+    last_ref(
+        "ns_last_ref_user",
+        "last reference to a user namespace",
+        &[fentry("__put_user_ns", "last_ref_user")],
+    ),
+    last_ref(
+        "ns_last_ref_cgroup",
+        "last reference to a cgroup namespace",
+        &[fentry("free_cgroup_ns", "last_ref_cgroup")],
+    ),
+    last_ref(
+        "ns_last_ref_time",
+        "last reference to a time namespace",
+        &[fentry("free_time_ns", "last_ref_time")],
+    ),
+    Hook {
+        name: "ns_last_ref_net",
+        purpose: "last reference to a network namespace, before its clean-up is queued",
+        candidates: &[fentry("__put_net", "last_ref_net")],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    needed(
+        "ns_freed",
+        "inode numbers given back",
+        &[fentry("proc_free_inum", "free_inum")],
+    ),
+    Hook {
+        name: "active_get",
+        purpose: "the kernel's active count rises",
+        candidates: &[fexit("__ns_ref_active_get", "active_get")],
+        unless: None,
+        absence: NO_COUNT,
+    },
+    Hook {
+        name: "active_put",
+        purpose: "the kernel's active count falls",
+        candidates: &[fexit("__ns_ref_active_put", "active_put")],
+        unless: None,
+        absence: NO_COUNT,
+    },
+    needed(
+        "nsproxy_installed",
+        "new sets of namespaces put to use",
+        &[
+            fentry("nsproxy_ns_active_get", "nsproxy_get"),
+            fexit("copy_namespaces", "nsproxy_copied"),
+        ],
+    ),
+    needed(
+        "nsproxy_switched",
+        "unshare and setns",
+        &[fentry("switch_task_namespaces", "switched")],
+    ),
+    needed(
+        "nsproxy_unshared",
+        "telling unshare from setns",
+        &[fexit("unshare_nsproxy_namespaces", "unshared")],
+    ),
+    Hook {
+        name: "exec_begins",
+        purpose: "exec into another time namespace, before",
+        candidates: &[fentry("exec_task_namespaces", "exec_begins")],
+        unless: None,
+        absence: Absence::Fine("exec changes no namespace on this kernel"),
+    },
+    Hook {
+        name: "exec_ends",
+        purpose: "exec into another time namespace, after",
+        candidates: &[fexit("exec_task_namespaces", "exec_ends")],
+        unless: None,
+        absence: Absence::Fine("exec changes no namespace on this kernel"),
+    },
+    needed(
+        "task_new",
+        "clone into new namespaces",
+        &[Candidate {
+            function: "task_newtask",
+            how: How::Tracepoint,
+            program: "task_new",
+        }],
+    ),
+    needed(
+        "task_exit",
+        "tasks leaving their namespaces",
+        &[
+            fentry("exit_nsproxy_namespaces", "task_exit"),
+            fentry("exit_task_namespaces", "task_exit"),
+        ],
+    ),
+    needed(
+        "nsproxy_freed",
+        "sets of namespaces freed",
+        &[
+            fentry("nsproxy_ns_active_put", "nsproxy_freed"),
+            fentry("free_nsproxy", "nsproxy_freed"),
+        ],
+    ),
+    Hook {
+        name: "nsfs_opened",
+        purpose: "namespaces held by files and bind mounts",
+        candidates: &[
+            fexit("nsfs_init_inode", "nsfs_init"),
+            fexit("__ns_get_path", "nsfs_path"),
+        ],
+        unless: KERNEL_COUNTS,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "nsfs_evicted",
+        purpose: "files and bind mounts of namespaces gone",
+        candidates: &[fentry("nsfs_evict", "nsfs_evicted")],
+        unless: KERNEL_COUNTS,
+        absence: Absence::Loss,
+    },
+];
+
+/// What to do about one hook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Attach this.
+    Attach(Candidate),
+    /// Nothing: for this reason it is not needed.
+    NotNeeded(&'static str),
+    /// Nothing: the kernel has none of the functions.
+    Absent,
+}
+
+/// The function or tracepoint names of the table that this kernel has.
+pub type Offered = BTreeSet<&'static str>;
+
+/// Every function and tracepoint that the table names, with how it would be
+/// hooked.
+pub fn wanted() -> impl Iterator<Item = Candidate> {
+    HOOKS
+        .iter()
+        .flat_map(|hook| hook.candidates.iter().copied())
+}
+
+/// What to do about this hook on a kernel that offers these.
+pub fn step(hook: &Hook, offered: &Offered) -> Step {
+    if let Some((function, because)) = hook.unless
+        && offered.contains(function)
+    {
+        return Step::NotNeeded(because);
+    }
+    match hook
+        .candidates
+        .iter()
+        .find(|candidate| offered.contains(candidate.function))
+    {
+        Some(&candidate) => Step::Attach(candidate),
+        None => match hook.absence {
+            Absence::Fine(because) => Step::NotNeeded(because),
+            Absence::Loss | Absence::Fatal => Step::Absent,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel that has these of the table's functions.
+    fn kernel(lacks: &[&str]) -> Offered {
+        wanted()
+            .map(|candidate| candidate.function)
+            .filter(|function| !lacks.contains(function))
+            .collect()
+    }
+
+    fn planned(offered: &Offered) -> Vec<(&'static str, &'static str)> {
+        HOOKS
+            .iter()
+            .filter_map(|hook| match step(hook, offered) {
+                Step::Attach(candidate) => Some((hook.name, candidate.function)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_7_3_kernel_is_seen_through_the_generic_functions() {
+        let plan = planned(&kernel(&[
+            "exit_task_namespaces",
+            "free_nsproxy",
+            "__ns_get_path",
+        ]));
+        assert!(plan.contains(&("ns_created", "__ns_tree_add_raw")));
+        assert!(plan.contains(&("task_exit", "exit_nsproxy_namespaces")));
+        assert!(plan.contains(&("nsproxy_freed", "nsproxy_ns_active_put")));
+        assert!(!plan.iter().any(|(name, _)| name.starts_with("ns_created_")));
+        assert!(!plan.iter().any(|(name, _)| name.starts_with("nsfs_")));
+    }
+
+    #[test]
+    fn a_6_1_kernel_is_seen_type_by_type() {
+        let plan = planned(&kernel(&[
+            "__ns_tree_add_raw",
+            "__ns_tree_remove",
+            "__ns_ref_active_get",
+            "__ns_ref_active_put",
+            "nsproxy_ns_active_get",
+            "nsproxy_ns_active_put",
+            "exit_nsproxy_namespaces",
+            "exec_task_namespaces",
+            "nsfs_init_inode",
+        ]));
+        let types = plan
+            .iter()
+            .filter(|(name, _)| name.starts_with("ns_created_"))
+            .count();
+        assert_eq!(types, 8);
+        assert!(plan.contains(&("nsproxy_installed", "copy_namespaces")));
+        assert!(plan.contains(&("nsproxy_freed", "free_nsproxy")));
+        assert!(plan.contains(&("nsfs_opened", "__ns_get_path")));
+        assert!(!plan.iter().any(|(name, _)| *name == "exec_begins"));
+    }
+
+    #[test]
+    fn what_cannot_be_attached_is_planned_around() {
+        let mut offered = kernel(&[]);
+        offered.remove("__ns_tree_add_raw");
+        let plan = planned(&offered);
+        assert!(plan.contains(&("ns_created_net", "copy_net_ns")));
+    }
+
+    #[test]
+    fn a_missing_function_is_a_loss_unless_the_table_says_why_not() {
+        for hook in HOOKS {
+            let step = step(hook, &Offered::new());
+            match hook.absence {
+                Absence::Fine(because) => assert_eq!(step, Step::NotNeeded(because)),
+                _ => assert_eq!(step, Step::Absent, "{}", hook.name),
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = HOOKS.iter().map(|hook| hook.name).collect();
+        assert_eq!(names.len(), HOOKS.len());
+    }
+}
