@@ -14,6 +14,6 @@ mod walk;
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
-pub use tracker::{Census, Config, Tracker};
+pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Lifecycle, Switch, Transition, What};
 pub use walk::{Walk, WalkNs, WalkNsproxy, WalkRecord, WalkTask};

@@ -1,0 +1,149 @@
+//! Who refers to whom.
+
+use tracer_common::kind::NsKind;
+
+use super::super::{Counts, Key, NsFacts, State};
+use super::Tracker;
+use super::entry::{Entry, Identity, NsHandle};
+use super::life::Located;
+use super::sink::Sink;
+
+impl Tracker {
+    /// Takes over what an observation made at `time` adds to a known
+    /// namespace: newer counts, and what could not be found out before.
+    pub(super) fn seen(&mut self, handle: NsHandle, facts: &NsFacts, time: u64) {
+        let Some(entry) = self.namespaces.get_mut(handle) else {
+            return;
+        };
+        entry.seen(time);
+        let unique = Identity::from(facts).unique;
+        entry.identity.unique = entry.identity.unique.or(unique);
+        if let Some(ns) = &mut entry.ns
+            && time >= ns.counts.at
+            && (facts.refs.is_some() || facts.active.is_some())
+        {
+            ns.counts = Counts {
+                refs: facts.refs,
+                active: facts.active,
+                at: time,
+            };
+        }
+        self.link(handle, facts, time);
+    }
+
+    /// Ties a known namespace to its owner and parent, as far as that is not
+    /// done.
+    pub(super) fn link(&mut self, handle: NsHandle, facts: &NsFacts, time: u64) {
+        let Some(entry) = self.namespaces.get(handle) else {
+            return;
+        };
+        let linked = entry
+            .owner
+            .is_some_and(|owner| self.namespaces.contains_key(owner));
+        if !linked
+            && let Some(key) = facts.owner
+            && let Some(owner) = self.owner_at(key, handle, time)
+        {
+            self.own(owner, handle);
+        }
+        let Some(entry) = self.namespaces.get(handle) else {
+            return;
+        };
+        let Some(ns) = &entry.ns else {
+            return;
+        };
+        let owner = ns.owner.or_else(|| self.id_at(entry.owner?));
+        let parent = ns.parent.or_else(|| {
+            let parent = self.namespaces.get(*self.by_key.get(&facts.parent?)?)?;
+            let ns = parent.ns.as_ref()?;
+            (ns.kind == facts.kind).then_some(ns.id)
+        });
+        if let Some(entry) = self.namespaces.get_mut(handle)
+            && let Some(ns) = &mut entry.ns
+        {
+            ns.owner = owner;
+            ns.parent = parent;
+        }
+    }
+
+    /// The user namespace at this address, which owns `child`. `None` if the
+    /// address is thought to be somebody else's.
+    fn owner_at(&mut self, key: Key, child: NsHandle, time: u64) -> Option<NsHandle> {
+        let who = Identity {
+            key,
+            kind: NsKind::User,
+            inum: None,
+            unique: None,
+        };
+        match self.by_key.get(&key) {
+            Some(&owner) => {
+                let entry = self.namespaces.get(owner)?;
+                (owner != child && entry.identity.agrees_with(&who)).then_some(owner)
+            }
+            None => Some(self.entry_for(who, time)),
+        }
+    }
+
+    fn own(&mut self, owner: NsHandle, child: NsHandle) {
+        let Some(entry) = self.namespaces.get_mut(child) else {
+            return;
+        };
+        entry.owner = Some(owner);
+        let active = entry.state() == Some(State::Active);
+        if let Some(owner) = self.namespaces.get_mut(owner) {
+            owner.children = owner.children.saturating_add(1);
+        }
+        if active {
+            self.owned_changed(owner, true);
+        }
+    }
+
+    /// One that this user namespace owned was removed.
+    pub(super) fn disown(&mut self, owner: NsHandle) {
+        if let Some(entry) = self.namespaces.get_mut(owner) {
+            entry.children = entry.children.saturating_sub(1);
+        }
+        self.forget_unused(owner);
+    }
+
+    /// The namespace that a slot of an nsproxy points to now counts one more
+    /// pointer. `None` if it cannot be there.
+    pub(super) fn refer(
+        &mut self,
+        who: &Identity,
+        time: u64,
+        sink: &mut Sink<'_>,
+    ) -> Option<NsHandle> {
+        let handle = match self.locate(who, time, sink) {
+            Located::At(handle) => handle,
+            Located::Nowhere if self.dead_until(who).is_some_and(|until| time <= until) => {
+                return None;
+            }
+            Located::Nowhere => self.entry_for(*who, time),
+            Located::Stale => return None,
+        };
+        let entry = self.namespaces.get_mut(handle)?;
+        entry.seen(time);
+        entry.because.nsproxies = entry.because.nsproxies.saturating_add(1);
+        self.enqueue(handle);
+        Some(handle)
+    }
+
+    /// Takes back one [`Self::refer`].
+    pub(super) fn release(&mut self, handle: NsHandle) {
+        if let Some(entry) = self.namespaces.get_mut(handle) {
+            entry.because.nsproxies = entry.because.nsproxies.saturating_sub(1);
+            self.enqueue(handle);
+            self.forget_unused(handle);
+        }
+    }
+
+    /// Drops an entry that was only referred to, and is not any more.
+    fn forget_unused(&mut self, handle: NsHandle) {
+        if self.namespaces.get(handle).is_some_and(Entry::is_forgotten)
+            && let Some(entry) = self.namespaces.remove(handle)
+        {
+            self.by_key.remove(&entry.identity.key);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Taking over what a walk found.
+
+use hashbrown::HashMap;
+use tracer_common::kind::{NsKind, Slot};
+
+use super::super::{Key, Lifecycle, State, Transition, Walk, WalkNs, WalkNsproxy, What};
+use super::Tracker;
+use super::entry::{Entry, Identity, NsHandle};
+use super::life::{Arrival, Located};
+use super::sink::Sink;
+
+/// How long a destroyed namespace that a walk does not meet is taken to be
+/// still on its way to being freed. Longer than any queue of network
+/// namespaces (`cleanup_net`) takes. Nanoseconds.
+const FREEING: u64 = 300_000_000_000;
+
+/// What a walk had to put right in a picture that was there before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Corrections {
+    /// Namespaces that had been missed.
+    pub namespaces_found: u64,
+    /// Namespaces whose end had been missed.
+    pub namespaces_gone: u64,
+    /// Changes between active and inactive that had been missed. Without the
+    /// kernel's count this includes what tasks contribute, which is only
+    /// known from walks.
+    pub states: u64,
+    /// nsproxies that had been missed.
+    pub nsproxies_found: u64,
+    /// nsproxies whose end had been missed.
+    pub nsproxies_gone: u64,
+}
+
+impl Corrections {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.namespaces_found
+            + self.namespaces_gone
+            + self.states
+            + self.nsproxies_found
+            + self.nsproxies_gone
+    }
+
+    fn count(&mut self, what: &What) {
+        match what {
+            What::Namespace { step, .. } => match step {
+                Lifecycle::Activated | Lifecycle::Deactivated | Lifecycle::Resurrected => {
+                    self.states += 1;
+                }
+                Lifecycle::Freed => self.namespaces_gone += 1,
+                Lifecycle::Created | Lifecycle::Destroyed => {}
+            },
+            What::Switched(_) => {}
+            What::NsproxyFreed(_) => self.nsproxies_gone += 1,
+        }
+    }
+}
+
+impl Tracker {
+    /// Takes in a whole walk: adds what is missing, ends what is gone, and
+    /// says so in transitions, except on the first merge, when nothing is
+    /// news.
+    ///
+    /// Apply the events that were written up to [`Walk::ended_at`] before:
+    /// otherwise ends that are on the ring buffer already count as missed.
+    ///
+    /// Absence proves an end only where the walk would have met the object
+    /// for certain, and not for objects that came, or showed signs of life,
+    /// after it started. A destroyed namespace, which no walk meets, has
+    /// [some time](FREEING) to be freed.
+    pub fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
+        let before = transitions.len();
+        let sink = &mut Sink::walk(walk.ended_at, transitions);
+        let first = self.walks == 0;
+        self.walks += 1;
+        let mut found = Corrections::default();
+
+        self.find_initial(walk);
+        for record in &walk.namespaces {
+            found.namespaces_found += u64::from(self.merge_namespace(record, sink));
+        }
+        // A parent may come after its child.
+        for record in &walk.namespaces {
+            if let Some(&handle) = self.by_key.get(&record.ns.key)
+                && self
+                    .namespaces
+                    .get(handle)
+                    .is_some_and(|entry| entry.walked == self.walks)
+            {
+                self.link(handle, &record.ns, record.time);
+            }
+        }
+        for record in &walk.nsproxies {
+            found.nsproxies_found += u64::from(self.merge_nsproxy(record, sink));
+        }
+        self.count_tasks(walk);
+        if walk.all_tasks {
+            self.end_absent_nsproxies(walk, sink);
+        }
+        self.settle(sink);
+        self.end_absent_namespaces(walk, sink);
+        self.settle(sink);
+        self.speak_again();
+        self.complete = walk.all_namespaces;
+
+        let mut done = Corrections::default();
+        if !first {
+            done = found;
+        }
+        for transition in transitions.iter().skip(before) {
+            done.count(&transition.what);
+        }
+        done
+    }
+
+    /// Up to 6.17 the initial network and mount namespaces look like any
+    /// other: they are those of the kernel's own threads.
+    fn find_initial(&mut self, walk: &Walk) {
+        if self.config.kernel_ids {
+            return;
+        }
+        let kernel_thread = walk
+            .tasks
+            .iter()
+            .filter(|task| task.kthread && task.nsproxy.is_some())
+            .min_by_key(|task| task.pid);
+        let Some(key) = kernel_thread.and_then(|task| task.nsproxy) else {
+            return;
+        };
+        let Some(record) = walk.nsproxies.iter().find(|r| r.nsproxy.key == key) else {
+            return;
+        };
+        self.initial_keys.clear();
+        for slot in [Slot::Net, Slot::Mnt] {
+            if let Some(pointer) = record.nsproxy.slots[slot as usize] {
+                self.initial_keys.push(pointer.key);
+            }
+        }
+    }
+
+    /// True if the namespace was not known.
+    fn merge_namespace(&mut self, record: &WalkNs, sink: &mut Sink<'_>) -> bool {
+        let (facts, time) = (&record.ns, record.time);
+        if facts.refs == Some(0) {
+            // Met between its last reference and its removal.
+            return false;
+        }
+        let who = Identity::from(facts);
+        let known = match self.locate(&who, time, sink) {
+            Located::Stale => return false,
+            Located::Nowhere => None,
+            Located::At(handle) => match self.compare(handle, &who, time) {
+                Met::Same => Some(handle),
+                Met::Reference => None,
+                Met::Predecessor => return false,
+                Met::Successor => {
+                    self.bury(handle, time, &mut sink.missed());
+                    None
+                }
+            },
+        };
+        let handle = if let Some(handle) = known {
+            self.seen(handle, facts, time);
+            self.promote(handle, facts, sink);
+            handle
+        } else {
+            if self.dead_until(&who).is_some_and(|until| time <= until) {
+                return false;
+            }
+            // Only what an earlier walk would have met must be new.
+            let arrival = if self.complete {
+                Arrival::Missed
+            } else {
+                Arrival::Discovered
+            };
+            match self.learn(facts, time, &arrival, sink) {
+                Some(handle) => handle,
+                None => return false,
+            }
+        };
+        self.read_count(handle, record.sequence, facts.active, sink);
+        if let Some(entry) = self.namespaces.get_mut(handle) {
+            entry.walked = self.walks;
+            if entry.nsfs_at < time {
+                entry.inodes.walked(facts.stashed);
+                entry.because.nsfs = entry.inodes.count();
+                self.enqueue(handle);
+            }
+        }
+        known.is_none()
+    }
+
+    /// What a walk that met `who` at `time` met, compared with the entry that
+    /// has its address and inode number.
+    fn compare(&self, handle: NsHandle, who: &Identity, time: u64) -> Met {
+        let Some((entry, ns)) = self
+            .namespaces
+            .get(handle)
+            .and_then(|entry| Some((entry, entry.ns.as_ref()?)))
+        else {
+            return Met::Reference;
+        };
+        if entry.identity.is_certainly(who) {
+            Met::Same
+        } else if ns.created_at.is_some_and(|created_at| time < created_at) {
+            Met::Predecessor
+        } else if ns
+            .destroyed_at
+            .is_some_and(|destroyed_at| time > destroyed_at)
+        {
+            Met::Successor
+        } else {
+            Met::Same
+        }
+    }
+
+    /// True if the nsproxy was not known.
+    fn merge_nsproxy(&mut self, record: &WalkNsproxy, sink: &mut Sink<'_>) -> bool {
+        let key = record.nsproxy.key;
+        let dead_until = self.nsproxy_dead_until(key);
+        if dead_until.is_some_and(|until| record.time <= until) {
+            return false;
+        }
+        let found = self.hold(&record.nsproxy, record.time, sink);
+        if let Some(held) = self.nsproxies.get_mut(&key) {
+            held.walked = self.walks;
+        }
+        found
+    }
+
+    /// Sets the number of tasks in each namespace. A task is in the
+    /// namespaces of its nsproxy, except those that are for its children, and
+    /// in a user and a pid namespace of its own.
+    fn count_tasks(&mut self, walk: &Walk) {
+        let mut users: HashMap<Key, u32> = HashMap::new();
+        let mut tasks: HashMap<NsHandle, u32> = HashMap::new();
+        for task in &walk.tasks {
+            if let Some(nsproxy) = task.nsproxy {
+                *users.entry(nsproxy).or_default() += 1;
+            }
+            for (key, kind) in [(task.user_ns, NsKind::User), (task.pid_ns, NsKind::Pid)] {
+                if let Some(&handle) = key.and_then(|key| self.by_key.get(&key))
+                    && self
+                        .namespaces
+                        .get(handle)
+                        .is_some_and(|entry| entry.identity.kind == kind)
+                {
+                    *tasks.entry(handle).or_default() += 1;
+                }
+            }
+        }
+        for (key, count) in users {
+            let Some(held) = self.nsproxies.get(&key) else {
+                continue;
+            };
+            for slot in Slot::ALL {
+                if let Some(handle) = held.links[slot as usize]
+                    && !matches!(slot, Slot::PidForChildren | Slot::TimeForChildren)
+                {
+                    *tasks.entry(handle).or_default() += count;
+                }
+            }
+        }
+        let mut changed = Vec::new();
+        for (handle, entry) in &mut self.namespaces {
+            let none = (walk.all_tasks && entry.first_seen < walk.started_at).then_some(0);
+            if let Some(count) = tasks.get(&handle).copied().or(none)
+                && let Some(ns) = &mut entry.ns
+                && ns.tasks.replace(count) != Some(count)
+            {
+                changed.push(handle);
+            }
+        }
+        for handle in changed {
+            self.enqueue(handle);
+        }
+    }
+
+    /// Ends the nsproxies that a walk of all tasks did not meet.
+    fn end_absent_nsproxies(&mut self, walk: &Walk, sink: &mut Sink<'_>) {
+        let mut absent: Vec<_> = self
+            .nsproxies
+            .iter()
+            .filter(|(_, held)| held.walked != self.walks && held.last_seen < walk.started_at)
+            .map(|(&key, held)| (held.id, key))
+            .collect();
+        absent.sort_unstable();
+        for (_, key) in absent {
+            self.let_go(key, walk.started_at, None, sink);
+        }
+    }
+
+    /// Ends the namespaces that cannot be there any more: those that a walk
+    /// of all namespaces did not meet, those whose inode number somebody else
+    /// has, and those that were destroyed long ago.
+    fn end_absent_namespaces(&mut self, walk: &Walk, sink: &mut Sink<'_>) {
+        let holders: HashMap<u32, &WalkNs> = walk
+            .namespaces
+            .iter()
+            .map(|record| (record.ns.inum.get(), record))
+            .collect();
+        let is_gone = |entry: &Entry| {
+            let Some(ns) = &entry.ns else {
+                return false;
+            };
+            if entry.walked == self.walks || entry.last_seen >= walk.started_at {
+                return false;
+            }
+            let replaced = holders
+                .get(&ns.inum)
+                .is_some_and(|holder| holder.ns.key != entry.identity.key);
+            replaced
+                || match ns.state {
+                    State::Active | State::Inactive => walk.all_namespaces,
+                    State::Destroyed => entry.last_seen.saturating_add(FREEING) < walk.started_at,
+                }
+        };
+        let mut gone: Vec<_> = self
+            .namespaces
+            .iter()
+            .filter(|(_, entry)| is_gone(entry))
+            .filter_map(|(handle, entry)| Some((entry.ns.as_ref()?.id, handle)))
+            .collect();
+        // What came last goes first: owners after what they own.
+        gone.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, handle) in gone {
+            self.bury(handle, walk.started_at, sink);
+        }
+    }
+}
+
+/// What a walk met at an address and inode number, as compared with the
+/// entry there.
+enum Met {
+    /// The very same.
+    Same,
+    /// One that the entry only refers to so far.
+    Reference,
+    /// One that was there before.
+    Predecessor,
+    /// One that is there now, while the end of the entry was missed.
+    Successor,
+}

@@ -1,0 +1,239 @@
+//! The state machine.
+//!
+//! What it keeps to, whatever it is told and in whatever order:
+//!
+//! - A life has no gaps. A step that must have happened and was not seen is
+//!   said before the one that was.
+//! - What is gone does not come back: see [`tombstones`].
+//! - A namespace that is only referred to, by an nsproxy or by one that it
+//!   owns, is kept without being shown, so that nothing is missing from its
+//!   contributors when it comes to be known: see [`entry::Entry::ns`].
+//! - On kernels that count, the newest reading of the count is the state. On
+//!   others the state follows from contributors, and nothing else sets it.
+//! - Discovery is silent: that a namespace is there says nothing about when
+//!   it came to be, or came to be active.
+
+mod activity;
+mod census;
+mod entry;
+mod inodes;
+mod life;
+mod links;
+mod merge;
+mod nsproxies;
+mod sink;
+mod tombstones;
+
+use std::num::{NonZeroU32, NonZeroU64};
+
+use hashbrown::HashMap;
+use slotmap::SlotMap;
+use tracer_common::kind::NsKind;
+
+use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition};
+use entry::{Entry, Identity, NsHandle};
+use nsproxies::{Held, NsproxyGrave};
+use sink::Sink;
+use tombstones::Tombstones;
+
+pub use census::Census;
+pub use merge::Corrections;
+
+/// The first of the inode numbers that the kernel set aside for initial
+/// namespaces; below it there are only ids.
+const FIRST_INUM: u64 = 0xEFFF_FFF8;
+
+/// How many initial namespaces there are: the ids up to this are theirs.
+const INITIAL: u64 = 8;
+
+/// What the kernel offers, as far as the model must know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// The kernel numbers its namespaces (`ns_common.ns_id`, 6.18+).
+    pub kernel_ids: bool,
+    /// The kernel keeps an active count (`__ns_ref_active`, 6.19+).
+    pub kernel_counts: bool,
+}
+
+/// What is still known of a namespace that was freed.
+#[derive(Clone, Copy, Debug)]
+struct NsGrave {
+    /// See [`Identity::unique`].
+    unique: Option<NonZeroU64>,
+    /// Its identity in views, for an nsproxy that is shown after it is gone;
+    /// `None` if it never had one.
+    id: Option<NsId>,
+}
+
+/// The picture of all namespaces, and how it changes.
+///
+/// # Activity without the kernel's count
+///
+/// Up to 6.18 a namespace is active while something that nslife sees keeps it
+/// so: an nsproxy, an nsfs inode, an active namespace that it owns, or, for
+/// user and pid namespaces, a task that the last walk met in it. Tasks that
+/// come and go between walks are not seen, so this is partial: right after a
+/// walk, a user namespace stays active until the next walk even if its tasks
+/// leave, and a new one may become active unnoticed. Its last reference ends
+/// it in any case.
+///
+/// # Initial namespaces
+///
+/// They are always active, have no contributors, never end, and count as
+/// active in the [`Census`].
+pub struct Tracker {
+    config: Config,
+    namespaces: SlotMap<NsHandle, Entry>,
+    by_key: HashMap<Key, NsHandle>,
+    by_id: HashMap<NsId, NsHandle>,
+    graves: Tombstones<(Key, NonZeroU32), NsGrave>,
+    nsproxies: HashMap<Key, Held>,
+    nsproxy_graves: Tombstones<Key, NsproxyGrave>,
+    census: Census,
+    /// The next number to give to a namespace, where the kernel gives none.
+    next_id: u64,
+    next_nsproxy: u64,
+    /// Namespaces whose contributors changed, until they are settled.
+    queue: Vec<NsHandle>,
+    /// Entries that are quiet until the observation at hand is dealt with.
+    quiet: Vec<NsHandle>,
+    /// How many walks have been merged.
+    walks: u64,
+    /// The last of them met every namespace.
+    complete: bool,
+    /// The initial network and mount namespaces where they have no fixed
+    /// inode numbers (up to 6.17).
+    initial_keys: Vec<Key>,
+}
+
+impl Tracker {
+    /// An empty picture.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            namespaces: SlotMap::with_key(),
+            by_key: HashMap::new(),
+            by_id: HashMap::new(),
+            graves: Tombstones::new(),
+            nsproxies: HashMap::new(),
+            nsproxy_graves: Tombstones::new(),
+            census: Census::default(),
+            next_id: INITIAL + 1,
+            next_nsproxy: 1,
+            queue: Vec::new(),
+            quiet: Vec::new(),
+            walks: 0,
+            complete: false,
+            initial_keys: Vec::new(),
+        }
+    }
+
+    /// Takes in an event, and appends what it changed.
+    pub fn apply(&mut self, event: &Event, transitions: &mut Vec<Transition>) {
+        let origin = &event.origin;
+        let sink = &mut Sink::event(origin, transitions);
+        match &event.body {
+            Body::Created(ns) => self.created(ns, origin, sink),
+            Body::Activity { ns, sequence } => self.counted(ns, *sequence, sink),
+            Body::LastRef(ns) => self.last_ref(ns, sink),
+            Body::Freed(ns) => self.freed(ns, sink),
+            Body::NsfsOpened { ns, inode } => {
+                self.nsfs_changed(ns, sink, |inodes| inodes.open(*inode));
+            }
+            Body::NsfsEvicted { ns, inode } => {
+                self.nsfs_changed(ns, sink, |inodes| inodes.evict(*inode));
+            }
+            Body::NsproxyInstalled(nsproxy) => self.installed(nsproxy, sink),
+            Body::Switched { reason, from, to } => {
+                self.switched(origin.task, *reason, from, to.as_ref(), sink);
+            }
+            Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
+        }
+        self.settle(sink);
+        self.speak_again();
+    }
+
+    /// All namespaces that exist: active, inactive, and destroyed ones that
+    /// are not freed yet. In no particular order.
+    pub fn namespaces(&self) -> impl Iterator<Item = Namespace> + '_ {
+        self.namespaces
+            .values()
+            .filter_map(|entry| self.view_of(entry))
+    }
+
+    /// The namespace with this id.
+    pub fn get(&self, id: NsId) -> Option<Namespace> {
+        self.by_id.get(&id).and_then(|&handle| self.view(handle))
+    }
+
+    /// The namespace that a person means by this number: an inode number from
+    /// `0xEFFF_FFF8` up, below that an id.
+    pub fn find(&self, number: u64) -> Option<Namespace> {
+        if number < FIRST_INUM {
+            return self.get(NsId(number));
+        }
+        self.namespaces
+            .values()
+            .filter_map(|entry| self.view_of(entry))
+            .find(|ns| u64::from(ns.inum) == number)
+    }
+
+    /// How many of everything; costs nothing to read.
+    pub fn census(&self) -> &Census {
+        &self.census
+    }
+
+    /// All nsproxies in use, in no particular order.
+    pub fn nsproxies(&self) -> impl Iterator<Item = Nsproxy> + '_ {
+        self.nsproxies.values().map(|held| self.view_of_held(held))
+    }
+
+    /// The namespace as it is to be shown.
+    fn view(&self, handle: NsHandle) -> Option<Namespace> {
+        self.view_of(self.namespaces.get(handle)?)
+    }
+
+    fn view_of(&self, entry: &Entry) -> Option<Namespace> {
+        let mut ns = entry.ns?;
+        ns.owner = ns.owner.or_else(|| self.id_at(entry.owner?));
+        ns.because = if ns.initial {
+            Contributors::default()
+        } else {
+            entry.because
+        };
+        Some(ns)
+    }
+
+    /// The id of a namespace that may not be known, or not be there any more.
+    fn id_at(&self, handle: NsHandle) -> Option<NsId> {
+        let entry = self.namespaces.get(handle)?;
+        entry.ns.as_ref().map(|ns| ns.id)
+    }
+
+    /// The id of whatever this identity belongs or belonged to.
+    fn id_of(&self, identity: &Identity) -> Option<NsId> {
+        if let Some(&handle) = self.by_key.get(&identity.key)
+            && let Some(entry) = self.namespaces.get(handle)
+            && entry.identity.agrees_with(identity)
+        {
+            return entry.ns.as_ref().map(|ns| ns.id);
+        }
+        let stone = self.graves.get(&(identity.key, identity.inum?))?;
+        stone.about.id
+    }
+}
+
+/// The id of the initial namespace of this type, in the order that 6.19
+/// fixed.
+const fn initial_id(kind: NsKind) -> u64 {
+    match kind {
+        NsKind::Ipc => 1,
+        NsKind::Uts => 2,
+        NsKind::User => 3,
+        NsKind::Pid => 4,
+        NsKind::Cgroup => 5,
+        NsKind::Time => 6,
+        NsKind::Net => 7,
+        NsKind::Mnt => 8,
+    }
+}
