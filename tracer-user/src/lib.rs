@@ -4,6 +4,12 @@
 //! the [`model::Tracker`] turns them into transitions and a picture of what
 //! exists, and every view (text, JSON, metrics, HTTP) reads that picture.
 
+pub mod btf;
+pub mod daemon;
 pub mod decode;
 pub mod engine;
+pub mod http;
 pub mod model;
+pub mod plan;
+pub mod signals;
+pub mod view;

@@ -1,2 +1,9 @@
-//! Skeleton.
-fn main() {}
+//! The `nslife` command.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -390,6 +390,6 @@ fn boottime() -> u64 {
 }
 
 /// Whether this process sees all tasks. Reading the link opens nothing.
-fn in_initial_pid_namespace() -> bool {
+pub fn in_initial_pid_namespace() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NS)
 }

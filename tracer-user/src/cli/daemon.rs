@@ -1,0 +1,74 @@
+//! `nslife daemon`
+
+use std::{io, process::ExitCode};
+
+use clap::ValueEnum;
+use nslife::{
+    daemon::{self, Config},
+    http::{ListenAddress, TelemetryPath},
+};
+use tracing::level_filters::LevelFilter;
+
+/// The range that Prometheus exporters share out among themselves, 9100 to
+/// 9999 (the wiki page "Default port allocations"), is taken to the last
+/// number. This one is outside of it, assigned to no service by IANA, below
+/// the ports that kernels give out to clients, and easy to keep in mind: 6.19
+/// is the kernel that first counted activity.
+const LISTEN: &str = "127.0.0.1:19619";
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Where to listen; :PORT listens on all addresses
+    #[arg(long = "web.listen-address", value_name = "HOST:PORT", default_value = LISTEN)]
+    listen_address: ListenAddress,
+
+    /// Path of the metrics
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics"
+    )]
+    telemetry_path: TelemetryPath,
+
+    /// What to log on standard error
+    #[arg(long = "log.level", value_enum, value_name = "LEVEL", default_value_t = Level::Info)]
+    log_level: Level,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl From<Level> for LevelFilter {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::ERROR,
+            Level::Warn => Self::WARN,
+            Level::Info => Self::INFO,
+            Level::Debug => Self::DEBUG,
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(LevelFilter::from(args.log_level))
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // One for the engine, one for those who ask.
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(daemon::run(Config {
+        listen: args.listen_address,
+        telemetry_path: args.telemetry_path,
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}

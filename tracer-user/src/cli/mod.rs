@@ -1,0 +1,82 @@
+//! The command line: one file per verb.
+
+mod command;
+mod daemon;
+mod doctor;
+mod list;
+mod output;
+mod target;
+mod trace;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use nslife::engine::StartError;
+
+use self::command::CommandError;
+
+/// What happens to Linux namespaces, since when, and because of whom.
+#[derive(Parser, Debug)]
+#[command(
+    name = "nslife",
+    version,
+    propagate_version = true,
+    after_help = "Exit status: 0 if all went well, 1 if not, 2 if the command line makes no \
+                  sense. `nslife trace -- COMMAND` exits with the status of COMMAND, with 128 and \
+                  the signal's number if one killed it, with 127 if it is not found and with 126 \
+                  if it cannot be executed."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Show what happens to namespaces, as it happens
+    Trace(trace::Args),
+    /// Show all namespaces there are now
+    List(list::Args),
+    /// Watch namespaces and export metrics to Prometheus
+    Daemon(daemon::Args),
+    /// Find out what nslife can and cannot tell on this system
+    Doctor(doctor::Args),
+}
+
+/// Runs the command line.
+pub(crate) fn run() -> ExitCode {
+    let ended = match Cli::parse().verb {
+        Verb::Trace(args) => trace::run(args),
+        Verb::List(args) => list::run(&args),
+        Verb::Daemon(args) => daemon::run(args),
+        Verb::Doctor(args) => doctor::run(&args),
+    };
+    ended.unwrap_or_else(|error| {
+        if output::is_broken_pipe(&error) {
+            // Who read the output has seen enough.
+            return ExitCode::SUCCESS;
+        }
+        complain(&error);
+        let status = error
+            .downcast_ref::<CommandError>()
+            .map_or(1, CommandError::status);
+        ExitCode::from(status)
+    })
+}
+
+/// Says what went wrong in one line, and where to look in another if it is
+/// this system that nslife cannot start on.
+fn complain(error: &anyhow::Error) {
+    let message = error.to_string();
+    // What the kernel's verifier has to say goes on for pages, and `doctor`
+    // shows it.
+    let line = message.lines().next().unwrap_or_default();
+    eprintln!("nslife: {line}");
+    if error.chain().any(|cause| cause.is::<StartError>()) {
+        eprintln!("nslife: `nslife doctor` shows what this system offers and what is missing");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! `nslife trace`
+
+mod printer;
+mod session;
+
+use std::{ffi::OsString, process::ExitCode, time::Duration};
+
+use anyhow::bail;
+use clap::ValueEnum;
+use nslife::{
+    engine::in_initial_pid_namespace,
+    view::filter::{EventName, NsNumber},
+};
+use tracer_common::kind::NsKind;
+
+use super::{
+    command::{self, Inherited},
+    target::Process,
+    values,
+};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Only namespaces of these types, and switches that change them
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = values::ns_type())]
+    ns_type: Vec<NsKind>,
+
+    /// Only these events
+    #[arg(long, value_name = "E,…", value_delimiter = ',', value_parser = values::event())]
+    event: Vec<EventName>,
+
+    /// Only what this process does, and what becomes of its namespaces
+    #[arg(long, value_name = "P", conflicts_with = "command")]
+    pid: Option<u32>,
+
+    /// Only this namespace, by its inode number or its id
+    #[arg(long, value_name = "INUM|ID")]
+    ns: Option<NsNumber>,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+
+    /// Stop showing after this time, such as 10s or 2m; COMMAND runs on
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    duration: Option<Duration>,
+
+    /// After COMMAND, wait at most so long for the namespaces that it created
+    /// to be freed
+    #[arg(long, value_name = "D", default_value = "2s", value_parser = values::duration)]
+    linger: Duration,
+
+    /// Show the whole system, not only what COMMAND or the process of --pid
+    /// does
+    #[arg(long)]
+    all: bool,
+
+    /// Run this, show what it and its descendants do, and exit with its
+    /// status
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Output {
+    /// For people: one aligned line per event
+    Text,
+    /// As docs/schema/trace.schema.json describes it: one object per line
+    Json,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let inherited = Inherited::now()?;
+    // What the user got wrong comes before what the system refuses.
+    if let Some(name) = args.command.first() {
+        command::check(name)?;
+    }
+    let process = args.pid.map(Process::find).transpose()?;
+    let selecting = process.is_some() || !args.command.is_empty();
+    if selecting && !in_initial_pid_namespace() {
+        bail!(
+            "cannot tell tasks apart from within a pid namespace: leave out COMMAND and --pid, or \
+             run nslife in the initial pid namespace"
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(session::run(&args, process, &inherited))?;
+    Ok(ExitCode::from(code))
+}

@@ -1,0 +1,171 @@
+//! One trace, from start to end.
+
+use std::{future::pending, process::ExitStatus};
+
+use anyhow::Context as _;
+use nslife::{
+    engine::{Engine, Options, Selection, in_initial_pid_namespace},
+    signals::StopSignals,
+    view::{filter::Filter, scope::Scope},
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    super::{
+        command::{Held, Inherited},
+        output::is_broken_pipe,
+        target::{Process, Target, exit_code},
+    },
+    Args,
+    printer::Printer,
+};
+
+/// Traces, and returns the status to exit with.
+pub(super) async fn run(
+    args: &Args,
+    process: Option<Process>,
+    inherited: &Inherited,
+) -> anyhow::Result<u8> {
+    let mut signals = StopSignals::new().context("cannot handle signals")?;
+    let selecting = process.is_some() || !args.command.is_empty();
+    let mut engine = Engine::start(&Options {
+        selecting,
+        ..Options::default()
+    })?;
+    let mut printer = Printer::new(
+        args.output,
+        filter(args, &engine),
+        Scope::new(args.all || !selecting, own_tgid()),
+    );
+    let mut target = select(args, process, inherited, &mut engine).await?;
+    let mut status = None;
+    let traced = watch(
+        args,
+        &mut engine,
+        &mut target,
+        &mut signals,
+        &mut printer,
+        &mut status,
+    )
+    .await;
+    // Nothing is watched any more, but COMMAND runs on as if nobody had ever
+    // watched.
+    drop(engine);
+    if status.is_none() {
+        status = wait(&mut target, &mut signals).await?;
+    }
+    match traced {
+        Ok(()) => eprintln!("nslife: {}", printer.summary()),
+        // Who read it has seen enough.
+        Err(error) if is_broken_pipe(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(status.map_or(0, exit_code))
+}
+
+fn filter(args: &Args, engine: &Engine) -> Filter {
+    Filter {
+        kinds: args.ns_type.clone(),
+        events: args.event.clone(),
+        ns: args.ns,
+        initial: engine
+            .tracker()
+            .namespaces()
+            .filter(|ns| ns.initial)
+            .map(|ns| ns.id)
+            .collect(),
+    }
+}
+
+/// nslife's own process as the kernel programs see it: not to be had from
+/// within a pid namespace, where the number is somebody else's.
+fn own_tgid() -> Option<u32> {
+    in_initial_pid_namespace().then(std::process::id)
+}
+
+/// Tells the kernel programs whom to report, and starts it if it is COMMAND.
+async fn select(
+    args: &Args,
+    process: Option<Process>,
+    inherited: &Inherited,
+    engine: &mut Engine,
+) -> anyhow::Result<Target> {
+    if let Some(process) = process {
+        engine.select(Selection::Process(process.tgid()))?;
+        return Ok(Target::process(process)?);
+    }
+    if args.command.is_empty() {
+        return Ok(Target::System);
+    }
+    let held = Held::start(&args.command, inherited).await?;
+    engine.select(Selection::Tree(held.pid()))?;
+    Ok(Target::Command(held.release().await?))
+}
+
+/// Shows what happens, until there is nothing more to wait for.
+async fn watch(
+    args: &Args,
+    engine: &mut Engine,
+    target: &mut Target,
+    signals: &mut StopSignals,
+    printer: &mut Printer,
+    status: &mut Option<ExitStatus>,
+) -> anyhow::Result<()> {
+    let (mut transitions, mut notices) = (Vec::new(), Vec::new());
+    // A time too far off to be expressed never comes.
+    let mut deadline = args
+        .duration
+        .and_then(|duration| Instant::now().checked_add(duration));
+    let mut ended = false;
+    printer.header()?;
+    loop {
+        tokio::select! {
+            result = engine.next(&mut transitions, &mut notices) => result?,
+            result = target.ended(), if !ended => {
+                *status = result?;
+                ended = true;
+                engine.poll_now(&mut transitions, &mut notices)?;
+                let patience = Instant::now().checked_add(args.linger);
+                deadline = [deadline, patience].into_iter().flatten().min();
+            }
+            () = until(deadline) => break,
+            stop = signals.recv() => {
+                if !target.forward(stop) {
+                    break;
+                }
+            }
+        }
+        printer.show(&mut transitions, &mut notices)?;
+        if ended && printer.scope.remaining().is_empty() {
+            break;
+        }
+    }
+    engine.poll_now(&mut transitions, &mut notices)?;
+    printer.show(&mut transitions, &mut notices)?;
+    Ok(())
+}
+
+/// Waits for COMMAND, if there is one, passing signals on.
+async fn wait(
+    target: &mut Target,
+    signals: &mut StopSignals,
+) -> anyhow::Result<Option<ExitStatus>> {
+    if !matches!(target, Target::Command(_)) {
+        return Ok(None);
+    }
+    loop {
+        tokio::select! {
+            result = target.ended() => return Ok(result?),
+            stop = signals.recv() => {
+                target.forward(stop);
+            }
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,91 @@
+//! What the daemon says over HTTP.
+
+mod address;
+mod serve;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse},
+    routing::get,
+};
+
+use crate::view::metrics::{Format, Metrics};
+
+pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
+pub use serve::serve;
+
+/// What the handlers read. None of them waits for anything.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// Whether the first walk has been merged.
+    pub ready: Arc<AtomicBool>,
+    /// Where the metrics are.
+    pub telemetry_path: TelemetryPath,
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(landing))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route(app.telemetry_path.as_str(), get(metrics))
+        .with_state(app)
+}
+
+async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
+    if app.ready.load(Ordering::Relaxed) {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not ready: the first walk of the namespaces has not ended\n",
+        )
+    }
+}
+
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
+    let accept: Vec<_> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let format = Format::accepted(&accept.join(","));
+    app.metrics
+        .encode(format)
+        .map(|text| ([(header::CONTENT_TYPE, format.content_type())], text))
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn landing(State(app): State<App>) -> Html<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let path = app.telemetry_path.as_str();
+    Html(format!(
+        "<!DOCTYPE html>
+<html lang=\"en\">
+<head><meta charset=\"utf-8\"><title>nslife</title></head>
+<body>
+<h1>nslife</h1>
+<p>What happens to the Linux namespaces of this system. Version {version}.</p>
+<ul>
+<li><a href=\"{path}\">Metrics</a></li>
+<li><a href=\"/healthz\">Health</a>: the daemon answers</li>
+<li><a href=\"/readyz\">Readiness</a>: the namespaces that were there before it are known</li>
+</ul>
+</body>
+</html>
+"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

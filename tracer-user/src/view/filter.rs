@@ -1,0 +1,189 @@
+//! Which transitions somebody asked to see.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use tracer_common::kind::{NsKind, Slot};
+
+use super::switch::{changed, holds};
+use crate::model::{Lifecycle, Namespace, NsId, Nsproxy, Transition, What};
+
+/// What a line of a trace can report: the `event` of its JSON.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum EventName {
+    /// A step in the life of a namespace.
+    Namespace(Lifecycle),
+    /// A task changed its nsproxy.
+    Switched,
+    /// An nsproxy is no more.
+    NsproxyFreed,
+    /// Records were lost.
+    Lost,
+    /// The picture was renewed by a walk.
+    Resync,
+}
+
+impl EventName {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Namespace(Lifecycle::Created),
+        Self::Namespace(Lifecycle::Activated),
+        Self::Namespace(Lifecycle::Deactivated),
+        Self::Namespace(Lifecycle::Resurrected),
+        Self::Namespace(Lifecycle::Destroyed),
+        Self::Namespace(Lifecycle::Freed),
+        Self::Switched,
+        Self::NsproxyFreed,
+        Self::Lost,
+        Self::Resync,
+    ];
+
+    /// The word for it in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Namespace(step) => step.name(),
+            Self::Switched => "switched",
+            Self::NsproxyFreed => "nsproxy_freed",
+            Self::Lost => "lost",
+            Self::Resync => "resync",
+        }
+    }
+
+    /// The name of what a transition reports.
+    pub const fn of(transition: &Transition) -> Self {
+        match transition.what {
+            What::Namespace { step, .. } => Self::Namespace(step),
+            What::Switched(_) => Self::Switched,
+            What::NsproxyFreed(_) => Self::NsproxyFreed,
+        }
+    }
+}
+
+/// A namespace as a person names it: the number under `/proc/PID/ns`, or the
+/// id that nslife shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NsNumber {
+    /// An inode number.
+    Inum(u32),
+    /// An id.
+    Id(NsId),
+}
+
+impl NsNumber {
+    /// The lowest inode number of any namespace. The two kinds of number
+    /// never meet: ids are always below.
+    pub const FIRST_INUM: u64 = 0xEFFF_FFF8;
+
+    fn is(self, ns: &Namespace) -> bool {
+        match self {
+            Self::Inum(inum) => ns.inum == inum,
+            Self::Id(id) => ns.id == id,
+        }
+    }
+
+    fn is_in(self, nsproxy: &Nsproxy, slot: Slot) -> bool {
+        match self {
+            Self::Inum(inum) => nsproxy.inums[slot as usize] == Some(inum),
+            Self::Id(id) => nsproxy.namespaces[slot as usize] == Some(id),
+        }
+    }
+}
+
+/// Why a text does not name a namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "not the number of a namespace: give the inode number that `ls -l /proc/PID/ns` shows or an id that `nslife list` shows, in decimal or with 0x"
+)]
+pub struct NotANamespace;
+
+impl FromStr for NsNumber {
+    type Err = NotANamespace;
+
+    fn from_str(text: &str) -> Result<Self, NotANamespace> {
+        let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(hex) => u64::from_str_radix(hex, 16),
+            None => text.parse(),
+        };
+        match number.map_err(|_| NotANamespace)? {
+            0 => Err(NotANamespace),
+            id if id < Self::FIRST_INUM => Ok(Self::Id(NsId(id))),
+            inum => u32::try_from(inum)
+                .map(Self::Inum)
+                .map_err(|_| NotANamespace),
+        }
+    }
+}
+
+impl fmt::Display for NsNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inum(inum) => write!(f, "{inum}"),
+            Self::Id(NsId(id)) => write!(f, "{id}"),
+        }
+    }
+}
+
+/// The filters of the command line. Each admits everything when it is empty,
+/// and all must admit.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Namespace types. A switch belongs to the types that it changed; an
+    /// exit, and the end of an nsproxy, to those of the namespaces left that
+    /// are not initial ones.
+    pub kinds: Vec<NsKind>,
+    /// Events.
+    pub events: Vec<EventName>,
+    /// One namespace. A switch is about the namespaces that it left and
+    /// took up.
+    pub ns: Option<NsNumber>,
+    /// The initial namespaces, which everybody is in and nobody asks about
+    /// by type.
+    pub initial: BTreeSet<NsId>,
+}
+
+impl Filter {
+    /// Whether an event of this name is asked for.
+    pub fn wants_event(&self, name: EventName) -> bool {
+        self.events.is_empty() || self.events.contains(&name)
+    }
+
+    /// Whether this transition is asked for.
+    pub fn wants(&self, transition: &Transition) -> bool {
+        self.wants_event(EventName::of(transition))
+            && self.wants_kind(&transition.what)
+            && self.ns.is_none_or(|ns| concerns(&transition.what, ns))
+    }
+
+    fn wants_kind(&self, what: &What) -> bool {
+        let asked = |slot: Slot| self.kinds.contains(&slot.kind());
+        self.kinds.is_empty()
+            || match what {
+                What::Namespace { ns, .. } => self.kinds.contains(&ns.kind),
+                What::Switched(switch) => match &switch.to {
+                    Some(to) => changed(&switch.from, to).any(asked),
+                    None => holds(&switch.from, &self.initial).any(asked),
+                },
+                What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
+            }
+    }
+}
+
+fn concerns(what: &What, wanted: NsNumber) -> bool {
+    match what {
+        What::Namespace { ns, .. } => wanted.is(ns),
+        What::Switched(switch) => match &switch.to {
+            Some(to) => changed(&switch.from, to)
+                .any(|slot| wanted.is_in(&switch.from, slot) || wanted.is_in(to, slot)),
+            None => in_any_slot(wanted, &switch.from),
+        },
+        What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
+    }
+}
+
+fn in_any_slot(wanted: NsNumber, nsproxy: &Nsproxy) -> bool {
+    Slot::ALL
+        .into_iter()
+        .any(|slot| wanted.is_in(nsproxy, slot))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The JSON of `nslife`, version 1, as `docs/schema/` describes it.
+//!
+//! Fields may be added, never changed or removed. Times are RFC 3339 in UTC
+//! with nanoseconds, pids are those of the initial pid namespace, and `null`
+//! means "not known" or "this kernel has none", never zero.
+
+mod trace;
+mod write;
+
+use serde::Serialize;
+
+use super::{
+    clock::{Clock, rfc3339},
+    escape::lossy,
+};
+use crate::model::{Actor, Creator, Namespace};
+
+pub use trace::{Notice, Record, notice, transition};
+pub use write::{write_line, write_pretty};
+
+/// The version of the format.
+pub const SCHEMA: u32 = 1;
+
+/// A namespace (`docs/schema/namespace.schema.json`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct NamespaceJson {
+    /// Its identity in every output of this run (and, where `ns_id` is not
+    /// null, everywhere).
+    pub id: u64,
+    /// The kernel's own 64-bit id.
+    pub ns_id: Option<u64>,
+    /// Its type, as under `/proc/PID/ns`.
+    pub ns_type: &'static str,
+    /// Its inode number.
+    pub inum: u32,
+    /// `active`, `inactive` or `destroyed`.
+    pub state: &'static str,
+    /// Reference count.
+    pub ref_count: Option<u32>,
+    /// Active count.
+    pub active_count: Option<u32>,
+    /// When the two counts were read.
+    pub counts_at: Option<String>,
+    /// Whether the kernel was born with it.
+    pub initial: bool,
+    /// Id of the owning user namespace.
+    pub owner: Option<u64>,
+    /// Id of the parent (pid and user namespaces).
+    pub parent: Option<u64>,
+    /// The uid that created a user namespace.
+    pub owner_uid: Option<u32>,
+    /// Depth of a pid or user namespace.
+    pub level: Option<u32>,
+    /// Threads in it when last walked.
+    pub tasks: Option<u32>,
+    /// When it was created, if nslife saw that.
+    pub created_at: Option<String>,
+    /// Who created it, if nslife saw that.
+    pub creator: Option<CreatorJson>,
+}
+
+/// A task.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TaskJson {
+    /// The thread.
+    pub pid: u32,
+    /// Its thread group.
+    pub tgid: u32,
+    /// Its command name; bytes that are not UTF-8 are U+FFFD.
+    pub comm: String,
+}
+
+/// The creator of a namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct CreatorJson {
+    /// The task that asked for it.
+    #[serde(flatten)]
+    pub task: TaskJson,
+    /// Its cgroup on the unified hierarchy.
+    pub cgroup_id: Option<u64>,
+}
+
+/// `nslife list --output json` (`docs/schema/list.schema.json`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ListJson<'a> {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// Kernel release.
+    pub kernel: &'a str,
+    /// When the picture was taken.
+    pub taken_at: String,
+    /// Whether every namespace is in it (but for those filtered out).
+    pub complete: bool,
+    /// What is missing or only partly known, one sentence each.
+    pub incomplete_because: &'a [String],
+    /// The namespaces.
+    pub namespaces: Vec<NamespaceJson>,
+}
+
+/// A namespace as JSON.
+pub fn namespace(ns: &Namespace, clock: &Clock) -> NamespaceJson {
+    let read = ns.counts.refs.is_some() || ns.counts.active.is_some();
+    NamespaceJson {
+        id: ns.id.0,
+        ns_id: ns.ns_id,
+        ns_type: ns.kind.name(),
+        inum: ns.inum,
+        state: ns.state.name(),
+        ref_count: ns.counts.refs,
+        active_count: ns.counts.active,
+        counts_at: read.then(|| rfc3339(clock.wall(ns.counts.at))),
+        initial: ns.initial,
+        owner: ns.owner.map(|id| id.0),
+        parent: ns.parent.map(|id| id.0),
+        owner_uid: ns.owner_uid,
+        level: ns.level,
+        tasks: ns.tasks,
+        created_at: ns.created_at.map(|at| rfc3339(clock.wall(at))),
+        creator: ns.creator.as_ref().map(creator),
+    }
+}
+
+/// A task as JSON.
+pub fn task(actor: &Actor) -> TaskJson {
+    TaskJson {
+        pid: actor.pid,
+        tgid: actor.tgid,
+        comm: lossy(&actor.comm),
+    }
+}
+
+fn creator(creator: &Creator) -> CreatorJson {
+    CreatorJson {
+        task: task(&creator.task),
+        cgroup_id: (creator.cgroup != 0).then_some(creator.cgroup),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The lines of a trace (`docs/schema/trace.schema.json`).
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use tracer_common::kind::Slot;
+
+use super::{NamespaceJson, SCHEMA, TaskJson, namespace, task};
+use crate::{
+    engine,
+    model::{Nsproxy, Transition, What},
+    view::{
+        clock::{Clock, rfc3339},
+        filter::EventName,
+        switch::changed,
+    },
+};
+
+/// One line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Record {
+    schema: u32,
+    ts: String,
+    event: &'static str,
+    #[serde(flatten)]
+    body: Body,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(untagged)]
+enum Body {
+    Namespace {
+        namespace: NamespaceJson,
+        actor: Option<TaskJson>,
+    },
+    Switched {
+        #[serde(flatten)]
+        task: TaskJson,
+        reason: &'static str,
+        from: NsproxyJson,
+        to: Option<NsproxyJson>,
+        changed: Vec<&'static str>,
+    },
+    NsproxyFreed {
+        nsproxy: u64,
+        namespaces: Slots,
+    },
+    Notice(Notice),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct NsproxyJson {
+    nsproxy: u64,
+    count: u32,
+    namespaces: Slots,
+}
+
+/// The ids in an nsproxy by the slot's name, null where there is none or it
+/// is not known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Slots([Option<u64>; Slot::COUNT]);
+
+impl Serialize for Slots {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Slot::COUNT))?;
+        for slot in Slot::ALL {
+            map.serialize_entry(slot.name(), &self.0[slot as usize])?;
+        }
+        map.end()
+    }
+}
+
+/// What is not a transition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Notice {
+    /// Records were lost.
+    Lost {
+        /// Which counter moved.
+        cause: &'static str,
+        /// By how much.
+        count: u64,
+    },
+    /// The picture was renewed.
+    Resync {
+        /// What that corrected.
+        corrections: u64,
+    },
+}
+
+/// The line of a transition.
+pub fn transition(transition: &Transition, clock: &Clock) -> Record {
+    let body = match &transition.what {
+        What::Namespace { ns, actor, .. } => Body::Namespace {
+            namespace: namespace(ns, clock),
+            actor: actor.as_ref().map(task),
+        },
+        What::Switched(switch) => Body::Switched {
+            task: task(&switch.task),
+            reason: switch.reason.name(),
+            from: nsproxy(&switch.from),
+            to: switch.to.as_ref().map(nsproxy),
+            changed: switch
+                .to
+                .iter()
+                .flat_map(|to| changed(&switch.from, to))
+                .map(Slot::name)
+                .collect(),
+        },
+        What::NsproxyFreed(freed) => Body::NsproxyFreed {
+            nsproxy: freed.id.0,
+            namespaces: slots(freed),
+        },
+    };
+    Record {
+        schema: SCHEMA,
+        ts: rfc3339(clock.wall(transition.at)),
+        event: EventName::of(transition).name(),
+        body,
+    }
+}
+
+/// The line of a notice.
+pub fn notice(notice: &engine::Notice, at: Timestamp) -> Record {
+    let (event, notice) = match *notice {
+        engine::Notice::Lost { cause, count } => (EventName::Lost, Notice::Lost { cause, count }),
+        engine::Notice::Resync { corrections } => {
+            (EventName::Resync, Notice::Resync { corrections })
+        }
+    };
+    Record {
+        schema: SCHEMA,
+        ts: rfc3339(at),
+        event: event.name(),
+        body: Body::Notice(notice),
+    }
+}
+
+fn nsproxy(nsproxy: &Nsproxy) -> NsproxyJson {
+    NsproxyJson {
+        nsproxy: nsproxy.id.0,
+        count: nsproxy.count,
+        namespaces: slots(nsproxy),
+    }
+}
+
+fn slots(nsproxy: &Nsproxy) -> Slots {
+    Slots(nsproxy.namespaces.map(|id| id.map(|id| id.0)))
+}

@@ -1,0 +1,117 @@
+//! The text formats: OpenMetrics 1.0, and the older one of Prometheus.
+
+use std::fmt::{self, Write as _};
+
+use prometheus_client::{encoding::text, registry::Registry};
+
+/// A format in which metrics can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The text format 0.0.4, for everything older and for people with curl.
+    Prometheus,
+}
+
+impl Format {
+    /// The format to answer with, given an `Accept` header.
+    pub fn accepted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
+    }
+
+    /// The value of `Content-Type`.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// All metrics of a registry.
+pub(super) fn encode(registry: &Registry, format: Format) -> Result<String, fmt::Error> {
+    let mut openmetrics = String::new();
+    text::encode(&mut openmetrics, registry)?;
+    match format {
+        Format::OpenMetrics => Ok(openmetrics),
+        Format::Prometheus => to_prometheus(&openmetrics),
+    }
+}
+
+/// Turns OpenMetrics into the older format. The samples are the same; there
+/// a family is called as its samples are, there are no info families, no
+/// units, and nothing marks the end.
+fn to_prometheus(openmetrics: &str) -> Result<String, fmt::Error> {
+    let mut out = String::with_capacity(openmetrics.len());
+    let mut help = None;
+    for line in openmetrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            // The type comes next, and with it the family's name.
+            (Some("#"), Some("HELP"), Some(_), text) => help = text,
+            (Some("#"), Some("TYPE"), Some(name), Some(of)) => {
+                let (suffix, of) = match of {
+                    "counter" => ("_total", of),
+                    "info" => ("_info", "gauge"),
+                    _ => ("", of),
+                };
+                if let Some(help) = help.take() {
+                    writeln!(out, "# HELP {name}{suffix} {help}")?;
+                }
+                writeln!(out, "# TYPE {name}{suffix} {of}")?;
+            }
+            (Some("#"), ..) => {}
+            _ => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openmetrics_only_when_asked_for() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+        assert_eq!(Format::accepted(prometheus), Format::OpenMetrics);
+        assert_eq!(Format::accepted("*/*"), Format::Prometheus);
+        assert_eq!(Format::accepted("text/html"), Format::Prometheus);
+        assert_eq!(Format::accepted(""), Format::Prometheus);
+    }
+
+    #[test]
+    fn the_older_format_names_families_as_their_samples() {
+        let openmetrics = "\
+# HELP a_build What it is.
+# TYPE a_build info
+a_build_info{version=\"1\"} 1
+# HELP a_things Things.
+# TYPE a_things counter
+a_things_total{kind=\"x y\"} 3
+# HELP a_size_bytes Size.
+# TYPE a_size_bytes gauge
+# UNIT a_size_bytes bytes
+a_size_bytes 4.0
+# EOF
+";
+        assert_eq!(
+            to_prometheus(openmetrics).unwrap(),
+            "\
+# HELP a_build_info What it is.
+# TYPE a_build_info gauge
+a_build_info{version=\"1\"} 1
+# HELP a_things_total Things.
+# TYPE a_things_total counter
+a_things_total{kind=\"x y\"} 3
+# HELP a_size_bytes Size.
+# TYPE a_size_bytes gauge
+a_size_bytes 4.0
+"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! Output for people.
+
+pub mod doctor;
+pub mod style;
+pub mod table;
+pub mod trace;
+pub mod tree;
+pub mod words;

@@ -1,0 +1,200 @@
+//! The lines of a trace.
+
+use std::{collections::BTreeSet, fmt};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tracer_common::kind::Slot;
+
+use super::{
+    style::{self, Palette},
+    words::{Span, held_by, list, task},
+};
+use crate::{
+    engine::Notice,
+    model::{Actor, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, What},
+    view::{
+        clock::Clock,
+        filter::EventName,
+        switch::{changed, holds},
+    },
+};
+
+/// How to write the lines of a trace.
+#[derive(Clone, Debug)]
+pub struct TraceText {
+    /// Colours.
+    pub palette: Palette,
+    /// The time zone to show times in.
+    pub zone: TimeZone,
+    /// The initial namespaces: that a task was in them goes without saying.
+    pub initial: BTreeSet<NsId>,
+}
+
+/// One line, in columns.
+struct Row<'a> {
+    palette: Palette,
+    time: &'a str,
+    event: &'a str,
+    event_style: anstyle::Style,
+    ns_type: &'a str,
+    inum: &'a str,
+    id: &'a str,
+    what: &'a str,
+}
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = format!("{:<13}", self.event);
+        let line = format!(
+            "{:<15}  {}  {:<6}  {:>10}  {:>6}  {}",
+            self.time,
+            self.palette.paint(self.event_style, event),
+            self.ns_type,
+            self.inum,
+            self.id,
+            self.what
+        );
+        f.write_str(line.trim_end())
+    }
+}
+
+/// What stands in a column that an event has nothing for.
+const NOTHING: &str = "-";
+
+impl TraceText {
+    /// The names of the columns.
+    pub fn header(&self) -> String {
+        let row = Row {
+            palette: Palette::PLAIN,
+            time: "TIME",
+            event: "EVENT",
+            event_style: anstyle::Style::new(),
+            ns_type: "TYPE",
+            inum: "INUM",
+            id: "ID",
+            what: "WHAT",
+        };
+        self.palette.paint(style::HEADING, row).to_string()
+    }
+
+    /// The line of a transition.
+    pub fn transition(&self, transition: &Transition, clock: &Clock) -> String {
+        let name = EventName::of(transition);
+        let at = clock.wall(transition.at);
+        match &transition.what {
+            What::Namespace { step, ns, actor } => self.row(
+                name,
+                at,
+                Some(ns),
+                &step_of(*step, ns, actor.as_ref(), transition.at),
+            ),
+            What::Switched(switch) => self.row(name, at, None, &self.switch(switch)),
+            What::NsproxyFreed(nsproxy) => {
+                let what = format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy));
+                self.row(name, at, None, &what)
+            }
+        }
+    }
+
+    /// The line of a notice.
+    pub fn notice(&self, notice: &Notice, at: Timestamp) -> String {
+        match notice {
+            Notice::Lost { cause, count } => {
+                self.row(EventName::Lost, at, None, &format!("{count} by {cause}"))
+            }
+            Notice::Resync { corrections } => self.row(
+                EventName::Resync,
+                at,
+                None,
+                &format!("walked again, {corrections} corrections"),
+            ),
+        }
+    }
+
+    fn row(&self, name: EventName, at: Timestamp, ns: Option<&Namespace>, what: &str) -> String {
+        let time = at.to_zoned(self.zone.clone()).strftime("%H:%M:%S%.6f");
+        let number = |number: Option<u64>| number.map_or(NOTHING.into(), |n| n.to_string());
+        Row {
+            palette: self.palette,
+            time: &time.to_string(),
+            event: name.name(),
+            event_style: style::event(name),
+            ns_type: ns.map_or(NOTHING, |ns| ns.kind.name()),
+            inum: &number(ns.map(|ns| ns.inum.into())),
+            id: &number(ns.map(|ns| ns.id.0)),
+            what,
+        }
+        .to_string()
+    }
+
+    fn switch(&self, switch: &Switch) -> String {
+        let task = task(&switch.task);
+        let reason = switch.reason.name();
+        let Some(to) = &switch.to else {
+            let last = if switch.from.count <= 1 {
+                " (the last in it)"
+            } else {
+                ""
+            };
+            return format!(
+                "{task} {reason}: left {}{last}",
+                self.contents(&switch.from)
+            );
+        };
+        let moves = changed(&switch.from, to).map(|slot| {
+            format!(
+                "{} {}→{}",
+                slot.name(),
+                inum(&switch.from, slot),
+                inum(to, slot)
+            )
+        });
+        let moves = list(moves).unwrap_or_else(|| "the same namespaces".into());
+        format!("{task} {reason}: {moves}")
+    }
+
+    /// What is in an nsproxy, without the initial namespaces.
+    fn contents(&self, nsproxy: &Nsproxy) -> String {
+        let named = holds(nsproxy, &self.initial)
+            .map(|slot| format!("{} {}", slot.name(), inum(nsproxy, slot)));
+        list(named).unwrap_or_else(|| "initial namespaces only".into())
+    }
+}
+
+fn inum(nsproxy: &Nsproxy, slot: Slot) -> String {
+    nsproxy.inums[slot as usize].map_or(NOTHING.into(), |inum| inum.to_string())
+}
+
+/// A step in the life of a namespace, in words.
+fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> String {
+    let since = |start: Option<u64>| start.map(|start| Span(at.saturating_sub(start)));
+    let mut parts: Vec<Option<String>> = match step {
+        Lifecycle::Created => vec![
+            ns.owner.map(|owner| format!("owner {}", owner.0)),
+            ns.level.map(|level| format!("level {level}")),
+            ns.owner_uid.map(|uid| format!("uid {uid}")),
+        ],
+        Lifecycle::Activated | Lifecycle::Resurrected => {
+            vec![held_by(&ns.because).map(|holders| format!("held by {holders}"))]
+        }
+        Lifecycle::Deactivated => {
+            vec![
+                ns.counts
+                    .refs
+                    .map(|refs| format!("references left: {refs}")),
+            ]
+        }
+        Lifecycle::Destroyed => vec![
+            since(ns.created_at).map(|age| format!("after {age}")),
+            (!ns.was_active).then(|| "never active".into()),
+        ],
+        Lifecycle::Freed => {
+            vec![since(ns.destroyed_at).map(|wait| format!("{wait} after the last reference"))]
+        }
+    };
+    parts.push(actor.map(|actor| format!("by {}", task(actor))));
+    list(parts.into_iter().flatten()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Phrases that several texts share.
+
+use std::fmt;
+
+use crate::{
+    model::{Actor, Contributors, Namespace, State},
+    view::escape::Shown,
+};
+
+/// A length of time, nanoseconds, in the unit that suits it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span(pub u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        let seconds = self.0 / 1_000_000_000;
+        match seconds {
+            0 if self.0 < 1_000_000 => write!(f, "{} µs", self.0 / 1_000),
+            0 => write!(f, "{:.1} ms", self.0 as f64 / 1e6),
+            s if s < MINUTE => write!(f, "{:.1} s", self.0 as f64 / 1e9),
+            s if s < HOUR => write!(f, "{} min {} s", s / MINUTE, s % MINUTE),
+            s if s < DAY => write!(f, "{} h {} min", s / HOUR, s % HOUR / MINUTE),
+            s => write!(f, "{} d {} h", s / DAY, s % DAY / HOUR),
+        }
+    }
+}
+
+/// A task as `comm[pid]`.
+pub fn task(actor: &Actor) -> String {
+    format!("{}[{}]", Shown(&actor.comm), actor.pid)
+}
+
+/// Items joined by commas; `None` if there are none.
+pub fn list(items: impl IntoIterator<Item = String>) -> Option<String> {
+    items
+        .into_iter()
+        .reduce(|list, item| format!("{list}, {item}"))
+}
+
+/// What keeps a namespace active; `None` if nothing is known to.
+pub fn held_by(because: &Contributors) -> Option<String> {
+    let some = |count: u32, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {many}")),
+    };
+    list(
+        [
+            some(because.nsproxies, "nsproxy", "nsproxies"),
+            some(because.nsfs, "file or mount", "files or mounts"),
+            some(because.owned, "owned namespace", "owned namespaces"),
+        ]
+        .into_iter()
+        .flatten(),
+    )
+}
+
+/// Why a namespace is there, as far as nslife knows.
+pub fn why(ns: &Namespace) -> Option<String> {
+    match ns.state {
+        _ if ns.initial => Some("initial".into()),
+        State::Active => held_by(&ns.because),
+        State::Inactive => Some("references alone".into()),
+        State::Destroyed => Some("nothing".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_fitting_unit() {
+        let shown = |ns| Span(ns).to_string();
+        assert_eq!(shown(0), "0 µs");
+        assert_eq!(shown(999_999), "999 µs");
+        assert_eq!(shown(1_500_000), "1.5 ms");
+        assert_eq!(shown(1_250_000_000), "1.2 s");
+        assert_eq!(shown(61_000_000_000), "1 min 1 s");
+        assert_eq!(shown(3_660_000_000_000), "1 h 1 min");
+        assert_eq!(shown(90_000_000_000_000), "1 d 1 h");
+        assert_eq!(shown(u64::MAX), "213503 d 23 h");
+    }
+
+    #[test]
+    fn holders_are_counted_in_words() {
+        let mut because = Contributors::default();
+        assert_eq!(held_by(&because), None);
+        because.nsproxies = 1;
+        because.owned = 2;
+        assert_eq!(
+            held_by(&because).as_deref(),
+            Some("1 nsproxy, 2 owned namespaces")
+        );
+    }
+}
