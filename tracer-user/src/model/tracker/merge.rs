@@ -154,7 +154,8 @@ impl Tracker {
                 Met::Reference => None,
                 Met::Predecessor => return false,
                 Met::Successor => {
-                    self.bury(handle, time, &mut sink.missed());
+                    // Just before, or the tombstone would be for this one.
+                    self.bury(handle, time.saturating_sub(1), &mut sink.missed());
                     None
                 }
             },

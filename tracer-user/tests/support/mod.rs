@@ -1,0 +1,449 @@
+//! A pretend kernel's side of the conversation: makes namespaces and
+//! nsproxies, says what happens to them, and checks after each sentence that
+//! the picture is sound.
+
+#![allow(
+    dead_code,
+    reason = "each test program compiles its own copy and uses a part of it"
+)]
+
+use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroU64};
+
+use nslife::model::{
+    Actor, Body, Census, Comm, Config, Corrections, Event, Key, Namespace, NsFacts, NsproxyFacts,
+    Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy, WalkRecord, WalkTask,
+    What,
+};
+use tracer_common::event::Reason;
+use tracer_common::kind::{NsKind, Slot};
+
+/// 6.12: no ids, no counts.
+pub(crate) const OLD: Config = Config {
+    kernel_ids: false,
+    kernel_counts: false,
+};
+
+/// 6.18: ids, no counts.
+pub(crate) const IDS: Config = Config {
+    kernel_ids: true,
+    kernel_counts: false,
+};
+
+/// 6.19 and later.
+pub(crate) const COUNTS: Config = Config {
+    kernel_ids: true,
+    kernel_counts: true,
+};
+
+/// A task that does things.
+pub(crate) const ACTOR: Actor = Actor {
+    pid: 100,
+    tgid: 100,
+    comm: Comm(*b"unshare\0\0\0\0\0\0\0\0\0"),
+};
+
+/// The initial namespaces, in the order of their ids.
+pub(crate) const INITIAL: [NsKind; 8] = [
+    NsKind::Ipc,
+    NsKind::Uts,
+    NsKind::User,
+    NsKind::Pid,
+    NsKind::Cgroup,
+    NsKind::Time,
+    NsKind::Net,
+    NsKind::Mnt,
+];
+
+pub(crate) fn key(address: u64) -> Key {
+    Key::new(address).expect("not the null pointer")
+}
+
+/// A namespace as the pretend kernel has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ns {
+    pub(crate) facts: NsFacts,
+}
+
+impl Ns {
+    pub(crate) fn owned_by(mut self, owner: &Ns) -> Self {
+        self.facts.owner = Some(owner.facts.key);
+        self
+    }
+
+    pub(crate) fn child_of(mut self, parent: &Ns) -> Self {
+        self.facts.parent = Some(parent.facts.key);
+        self
+    }
+
+    /// At the address that another one had before.
+    pub(crate) fn in_place_of(mut self, old: &Ns) -> Self {
+        self.facts.key = old.facts.key;
+        self
+    }
+
+    pub(crate) fn numbered(mut self, inum: u32) -> Self {
+        self.facts.inum = NonZeroU32::new(inum).expect("not zero");
+        self
+    }
+
+    pub(crate) fn stashed(mut self) -> Self {
+        self.facts.stashed = true;
+        self
+    }
+}
+
+/// The whole set: kernel, tracker, and the clock.
+pub(crate) struct World {
+    pub(crate) tracker: Tracker,
+    pub(crate) config: Config,
+    pub(crate) now: u64,
+    /// Sets [`Origin::selected`] and [`Origin::is_actor`] of what follows.
+    pub(crate) selected: bool,
+    pub(crate) is_actor: bool,
+    /// What the last sentence caused, in full.
+    pub(crate) transitions: Vec<Transition>,
+    names: HashMap<u32, &'static str>,
+    next_address: u64,
+    next_inum: u32,
+    next_id: u64,
+    sequence: u64,
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            tracker: Tracker::new(config),
+            config,
+            now: 1_000_000_000_000,
+            selected: false,
+            is_actor: true,
+            transitions: Vec::new(),
+            names: HashMap::new(),
+            next_address: 0xffff_8880_0000_0000,
+            next_inum: 4_026_532_000,
+            next_id: 9,
+            sequence: 0,
+        }
+    }
+
+    /// A world in which the first walk, which met nothing, is over.
+    pub(crate) fn walked(config: Config) -> Self {
+        let mut world = Self::new(config);
+        world.merge(|_| {});
+        world
+    }
+
+    pub(crate) fn address(&mut self) -> u64 {
+        self.next_address += 0x100;
+        self.next_address
+    }
+
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.now += 1_000;
+        self.now
+    }
+
+    /// A new namespace of the type with which its name begins.
+    pub(crate) fn ns(&mut self, name: &'static str) -> Ns {
+        let kind = NsKind::ALL
+            .into_iter()
+            .find(|kind| name.starts_with(kind.name()))
+            .expect("a name that begins with a type");
+        let ns = self.ns_of(kind);
+        self.names.insert(ns.facts.inum.get(), name);
+        ns
+    }
+
+    pub(crate) fn ns_of(&mut self, kind: NsKind) -> Ns {
+        self.next_inum += 1;
+        self.next_id += 1;
+        let number = NonZeroU64::new(self.next_id);
+        let guarded = matches!(kind, NsKind::Net | NsKind::Mnt);
+        Ns {
+            facts: NsFacts {
+                key: key(self.address()),
+                kind,
+                inum: NonZeroU32::new(self.next_inum).expect("not zero"),
+                ns_id: number.filter(|_| self.config.kernel_ids),
+                guard: number.filter(|_| guarded),
+                owner: None,
+                parent: None,
+                refs: Some(1),
+                active: self.config.kernel_counts.then_some(0),
+                level: None,
+                owner_uid: None,
+                stashed: false,
+            },
+        }
+    }
+
+    /// The initial namespace of this type.
+    pub(crate) fn initial(&mut self, kind: NsKind) -> Ns {
+        let mut ns = self.ns_of(kind);
+        let index = INITIAL
+            .iter()
+            .position(|&k| k == kind)
+            .expect("all types are listed") as u32;
+        let fixed = self.config.kernel_ids || !matches!(kind, NsKind::Net | NsKind::Mnt);
+        if fixed {
+            ns = ns.numbered(0xEFFF_FFFF - index);
+        }
+        if self.config.kernel_counts {
+            ns.facts.ns_id = NonZeroU64::new(u64::from(index) + 1);
+            ns.facts.active = Some(1);
+        }
+        self.names.insert(ns.facts.inum.get(), kind.name());
+        ns
+    }
+
+    /// A new nsproxy that points to these namespaces. A time namespace goes
+    /// into the slot of the task only.
+    pub(crate) fn nsproxy(&mut self, namespaces: &[&Ns]) -> NsproxyFacts {
+        let mut nsproxy = NsproxyFacts {
+            key: key(self.address()),
+            slots: [None; Slot::COUNT],
+            count: 1,
+        };
+        for ns in namespaces {
+            let slot = Slot::ALL
+                .into_iter()
+                .find(|slot| slot.kind() == ns.facts.kind)
+                .expect("a type that nsproxies have");
+            nsproxy.slots[slot as usize] = Some(slot_of(ns));
+        }
+        nsproxy
+    }
+
+    fn tell(&mut self, body: Body) -> Vec<String> {
+        let time = self.tick();
+        self.tell_at(time, body)
+    }
+
+    /// Hands an event to the tracker. Returns what it caused, in short.
+    pub(crate) fn tell_at(&mut self, time: u64, body: Body) -> Vec<String> {
+        let event = Event {
+            origin: Origin {
+                time,
+                task: ACTOR,
+                cgroup: 7,
+                is_actor: self.is_actor,
+                selected: self.selected,
+            },
+            body,
+        };
+        self.transitions.clear();
+        self.tracker.apply(&event, &mut self.transitions);
+        check(&self.tracker, self.config);
+        self.story()
+    }
+
+    fn story(&self) -> Vec<String> {
+        self.transitions
+            .iter()
+            .map(|transition| match &transition.what {
+                What::Namespace { step, ns, .. } => {
+                    let name = self.names.get(&ns.inum).copied();
+                    format!("{} {}", step.name(), name.unwrap_or(ns.kind.name()))
+                }
+                What::Switched(switch) => format!("switched by {}", switch.reason.name()),
+                What::NsproxyFreed(_) => "nsproxy freed".to_owned(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn created(&mut self, ns: &Ns) -> Vec<String> {
+        self.tell(Body::Created(ns.facts))
+    }
+
+    /// The active count was read, after all other readings.
+    pub(crate) fn count(&mut self, ns: &Ns, count: u32) -> Vec<String> {
+        self.sequence += 1;
+        self.count_numbered(ns, self.sequence, count)
+    }
+
+    pub(crate) fn count_numbered(&mut self, ns: &Ns, sequence: u64, count: u32) -> Vec<String> {
+        let ns = NsFacts {
+            active: Some(count),
+            ..ns.facts
+        };
+        self.tell(Body::Activity { ns, sequence })
+    }
+
+    pub(crate) fn last_ref(&mut self, ns: &Ns) -> Vec<String> {
+        self.tell(Body::LastRef(ns.facts))
+    }
+
+    pub(crate) fn freed(&mut self, ns: &Ns) -> Vec<String> {
+        self.tell(Body::Freed(ns.facts.as_ref()))
+    }
+
+    pub(crate) fn opened(&mut self, ns: &Ns, inode: u64) -> Vec<String> {
+        self.tell(Body::NsfsOpened {
+            ns: ns.facts,
+            inode: key(inode),
+        })
+    }
+
+    pub(crate) fn evicted(&mut self, ns: &Ns, inode: u64) -> Vec<String> {
+        self.tell(Body::NsfsEvicted {
+            ns: ns.facts,
+            inode: key(inode),
+        })
+    }
+
+    pub(crate) fn installed(&mut self, nsproxy: &NsproxyFacts) -> Vec<String> {
+        self.tell(Body::NsproxyInstalled(*nsproxy))
+    }
+
+    pub(crate) fn switched(
+        &mut self,
+        reason: Reason,
+        from: &NsproxyFacts,
+        to: Option<&NsproxyFacts>,
+    ) -> Vec<String> {
+        self.tell(Body::Switched {
+            reason,
+            from: *from,
+            to: to.copied(),
+        })
+    }
+
+    pub(crate) fn nsproxy_freed(&mut self, nsproxy: &NsproxyFacts) -> Vec<String> {
+        self.tell(Body::NsproxyFreed(NsproxyFacts {
+            count: 0,
+            ..*nsproxy
+        }))
+    }
+
+    /// Merges a walk that met everything there is.
+    pub(crate) fn merge(
+        &mut self,
+        meet: impl FnOnce(&mut Walker<'_>),
+    ) -> (Vec<String>, Corrections) {
+        let walk = self.walk(meet);
+        self.merge_walk(&walk)
+    }
+
+    pub(crate) fn walk(&mut self, meet: impl FnOnce(&mut Walker<'_>)) -> Walk {
+        let walk = Walk {
+            started_at: self.tick(),
+            all_tasks: true,
+            all_namespaces: true,
+            ..Walk::default()
+        };
+        let mut walker = Walker { world: self, walk };
+        meet(&mut walker);
+        let mut walk = walker.walk;
+        walk.ended_at = self.tick();
+        walk
+    }
+
+    pub(crate) fn merge_walk(&mut self, walk: &Walk) -> (Vec<String>, Corrections) {
+        self.transitions.clear();
+        let corrections = self.tracker.merge(walk, &mut self.transitions);
+        check(&self.tracker, self.config);
+        (self.story(), corrections)
+    }
+
+    /// The namespace as the tracker knows it.
+    pub(crate) fn get(&self, ns: &Ns) -> Option<Namespace> {
+        self.tracker.find(ns.facts.inum.get().into())
+    }
+
+    pub(crate) fn state(&self, ns: &Ns) -> Option<State> {
+        self.get(ns).map(|ns| ns.state)
+    }
+}
+
+/// Meets objects, one after the other.
+pub(crate) struct Walker<'a> {
+    world: &'a mut World,
+    pub(crate) walk: Walk,
+}
+
+impl Walker<'_> {
+    pub(crate) fn ns(&mut self, ns: &Ns) {
+        self.record(ns, None, ns.facts.active);
+    }
+
+    /// Meets it with this active count, read after all other readings.
+    pub(crate) fn counted(&mut self, ns: &Ns, count: u32) {
+        self.world.sequence += 1;
+        self.record(ns, Some(self.world.sequence), Some(count));
+    }
+
+    fn record(&mut self, ns: &Ns, sequence: Option<u64>, active: Option<u32>) {
+        let record = WalkNs {
+            time: self.world.tick(),
+            sequence,
+            ns: NsFacts { active, ..ns.facts },
+        };
+        self.walk.extend([WalkRecord::Namespace(record)]);
+    }
+
+    pub(crate) fn nsproxy(&mut self, nsproxy: &NsproxyFacts) {
+        let record = WalkNsproxy {
+            time: self.world.tick(),
+            nsproxy: *nsproxy,
+        };
+        self.walk.extend([WalkRecord::Nsproxy(record)]);
+    }
+
+    pub(crate) fn task(&mut self, user: &Ns, pid: &Ns, nsproxy: &NsproxyFacts) -> &mut WalkTask {
+        let number = self.walk.tasks.len() as u32 + 1;
+        self.walk.tasks.push(WalkTask {
+            nsproxy: Some(nsproxy.key),
+            user_ns: Some(user.facts.key),
+            pid_ns: Some(pid.facts.key),
+            pid: number,
+            tgid: number,
+            comm: Comm::default(),
+            kthread: false,
+            leader: true,
+        });
+        self.walk.tasks.last_mut().expect("just pushed")
+    }
+}
+
+pub(crate) fn slot_of(ns: &Ns) -> SlotFacts {
+    SlotFacts {
+        key: ns.facts.key,
+        inum: Some(ns.facts.inum),
+    }
+}
+
+/// What must hold at any time.
+pub(crate) fn check(tracker: &Tracker, config: Config) {
+    let mut recount = Census::default();
+    let mut owned: HashMap<_, u32> = HashMap::new();
+    for ns in tracker.namespaces() {
+        recount.namespaces[ns.kind as usize][ns.state as usize] += 1;
+        assert_eq!(tracker.get(ns.id), Some(ns), "the index by id is wrong");
+        assert!(!ns.initial || ns.state == State::Active);
+        assert!(ns.was_active || ns.state != State::Active);
+        if ns.state == State::Active
+            && let Some(owner) = ns.owner
+        {
+            *owned.entry(owner).or_default() += 1;
+        }
+        if !config.kernel_counts && !ns.initial && ns.state != State::Destroyed {
+            assert_eq!(ns.state == State::Active, is_kept_active(&ns), "{ns:?}");
+        }
+    }
+    recount.nsproxies = tracker.nsproxies().count() as u64;
+    assert_eq!(tracker.census(), &recount);
+    for ns in tracker.namespaces().filter(|ns| !ns.initial) {
+        let active = owned.get(&ns.id).copied().unwrap_or(0);
+        assert_eq!(ns.because.owned, active, "{ns:?}");
+    }
+}
+
+/// Whether the contributors that are shown keep it active.
+fn is_kept_active(ns: &Namespace) -> bool {
+    let tasks = match ns.kind {
+        NsKind::User | NsKind::Pid => ns.tasks.unwrap_or(0),
+        _ => 0,
+    };
+    ns.because.nsproxies > 0 || ns.because.nsfs > 0 || ns.because.owned > 0 || tasks > 0
+}
