@@ -103,6 +103,13 @@ impl HardwareOptions {
     }
 }
 
+/// Emulation with one thread for all processors of the machine.
+///
+/// With a thread for each, QEMU before 8.1 now and then runs into a breakpoint that the kernel has
+/// already taken back, while it patches its own code. The kernel does so at every boot and whenever
+/// a kernel program is attached; it panics.
+const EMULATION: &str = "tcg,thread=single";
+
 /// KVM on hardware; nested in another hypervisor, where it exists, it is not to be trusted.
 fn default_accelerator(cpuinfo: &str, kvm_opens: bool) -> &'static str {
     let is_virtual = cpuinfo
@@ -112,7 +119,7 @@ fn default_accelerator(cpuinfo: &str, kvm_opens: bool) -> &'static str {
     if kvm_opens && !is_virtual {
         "kvm"
     } else {
-        "tcg,thread=multi"
+        EMULATION
     }
 }
 
@@ -286,11 +293,8 @@ mod tests {
         let hardware = "model name : x\nflags\t\t: fpu vmx lahf_lm\n";
         let virtual_machine = "flags\t\t: fpu hypervisor lahf_lm\n";
         assert_eq!(default_accelerator(hardware, true), "kvm");
-        assert_eq!(default_accelerator(hardware, false), "tcg,thread=multi");
-        assert_eq!(
-            default_accelerator(virtual_machine, true),
-            "tcg,thread=multi"
-        );
+        assert_eq!(default_accelerator(hardware, false), EMULATION);
+        assert_eq!(default_accelerator(virtual_machine, true), EMULATION);
     }
 
     #[test]
