@@ -11,6 +11,7 @@ mod packages;
 mod process;
 mod project;
 mod qemu;
+mod test;
 mod toolchain;
 mod vm;
 
@@ -24,11 +25,13 @@ use clap::Parser;
 enum Verb {
     Build(build::Options),
     Vm(vm::Options),
+    Test(test::Options),
 }
 
 fn main() -> ExitCode {
     let (result, failure) = match Verb::parse() {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
+        Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

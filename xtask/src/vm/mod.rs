@@ -3,7 +3,7 @@
 mod child;
 mod control;
 mod interrupt;
-mod machine;
+pub(crate) mod machine;
 mod share;
 
 use std::{

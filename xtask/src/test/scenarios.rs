@@ -1,0 +1,304 @@
+//! The scenarios: what nslife is to see and say on a live kernel, run in a virtual machine of it.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use super::report::{Entry, Verdict};
+use crate::{
+    kernels::{Kernel, Series},
+    process::{Chatter, host_cargo, run as run_command},
+    project::Project,
+    vm::{Hardware, Nslife, Outcome, Run, Workshop},
+};
+
+/// The package and the program that hold the scenarios.
+const PACKAGE: &str = "scenarios";
+const PROGRAM: &str = "nslife-scenarios";
+/// Tells the program where it may leave files for people to look at.
+const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
+
+/// What to run, and how.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The kernels to run on.
+    pub(super) kernels: Vec<Series>,
+    /// Those of them that may be missing.
+    pub(super) allow_missing: Vec<Series>,
+    /// Machines at the same time.
+    pub(super) jobs: usize,
+    /// How long each may take.
+    pub(super) timeout: Duration,
+    /// What each is made of.
+    pub(super) hardware: Hardware,
+}
+
+/// A line that the program prints: how one scenario came out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct ScenarioResult {
+    name: String,
+    status: Status,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Passed,
+    Failed,
+    /// It could have run on this kernel, but did not.
+    Skipped,
+    /// There is nothing to test on this kernel.
+    NotApplicable,
+}
+
+/// Runs the scenarios on every kernel of the plan.
+pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut kernels = VecDeque::new();
+    for &series in &plan.kernels {
+        match Kernel::get(&project.cache, series) {
+            Ok(kernel) => kernels.push_back(kernel),
+            Err(error) => entries.push(missing_kernel(series, &error, &plan.allow_missing)),
+        }
+    }
+    let program = build(&project)?;
+    let workshop = Workshop::set_up(project, Nslife::Built, Chatter::OnFailure)?;
+
+    let queue = Mutex::new(kernels);
+    // A thread cannot leave the queue in a bad state, whatever becomes of it.
+    let next = || {
+        queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    let work = || {
+        let mut entries = Vec::new();
+        while let Some(kernel) = next() {
+            entries.extend(run_on(&workshop, &program, &kernel, plan)?);
+        }
+        Ok(entries)
+    };
+    let results: Vec<Result<Vec<Entry>>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..plan.jobs).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    for result in results {
+        entries.extend(result?);
+    }
+    let position = |entry: &Entry| {
+        plan.kernels
+            .iter()
+            .position(|k| entry.place == k.to_string())
+    };
+    entries.sort_by_key(position);
+    Ok(entries)
+}
+
+fn missing_kernel(series: Series, error: &anyhow::Error, allowed: &[Series]) -> Entry {
+    let mut entry = Entry::failed(&series.to_string(), "the kernel", error);
+    if allowed.contains(&series) {
+        entry.verdict = Verdict::NotCounted;
+        entry.detail.insert_str(0, "missing, which is allowed: ");
+    }
+    entry
+}
+
+fn build(project: &Project) -> Result<PathBuf> {
+    let mut cargo = host_cargo(&project.root);
+    cargo
+        .args(["build", "--release", "--package", PACKAGE, "--bin", PROGRAM])
+        .arg("--target-dir")
+        .arg(&project.target);
+    run_command(&mut cargo, Chatter::OnFailure)?;
+    Ok(project.target.join("release").join(PROGRAM))
+}
+
+/// Runs the scenarios on one kernel. Fails only if nothing more should be run.
+fn run_on(workshop: &Workshop, program: &Path, kernel: &Kernel, plan: &Plan) -> Result<Vec<Entry>> {
+    let series = kernel.series;
+    eprintln!("xtask: scenarios on {series} ({})", kernel.package);
+    let start = Instant::now();
+    let machine = |error: anyhow::Error| Entry {
+        duration: start.elapsed(),
+        ..Entry::failed(&series.to_string(), "the machine", &error)
+    };
+    match run_scenarios(workshop, program, kernel, plan) {
+        Ok((results, Outcome::Interrupted(_))) => {
+            bail!("interrupted after {} scenarios on {series}", results.len())
+        }
+        Ok((results, outcome)) => {
+            let mut entries: Vec<_> = results.iter().map(|result| entry(series, result)).collect();
+            entries.extend(complaint(&results, &outcome).map(machine));
+            Ok(entries)
+        }
+        Err(error) => Ok(vec![machine(error)]),
+    }
+}
+
+/// Boots the machine, has the scenarios run in it and reads their results.
+fn run_scenarios(
+    workshop: &Workshop,
+    program: &Path,
+    kernel: &Kernel,
+    plan: &Plan,
+) -> Result<(Vec<ScenarioResult>, Outcome)> {
+    let series = kernel.series;
+    let folder = workshop
+        .project
+        .target
+        .join(format!("nslife-results/{series}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let variable = folder
+        .to_str()
+        .context("the target folder's path is not text")?;
+    let job = workshop.job(
+        series,
+        vec![program.into(), "--output".into(), "json".into()],
+        &[(RESULTS_VARIABLE.to_owned(), variable.to_owned())],
+        std::slice::from_ref(&folder),
+        workshop.project.root.clone(),
+    )?;
+    let run = Run {
+        tools: &workshop.tools,
+        kernel,
+        vm_init: &workshop.vm_init,
+        job: &job,
+        hardware: &plan.hardware,
+        kernel_arguments: "",
+        timeout: plan.timeout,
+    };
+    let mut stdout = Vec::new();
+    let outcome = run.run(
+        &mut stdout,
+        &mut File::create(folder.join("scenarios.stderr"))?,
+    )?;
+    File::create(folder.join("scenarios.json"))?.write_all(&stdout)?;
+    Ok((parse_results(&String::from_utf8_lossy(&stdout))?, outcome))
+}
+
+fn parse_results(text: &str) -> Result<Vec<ScenarioResult>> {
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| {
+            serde_json::from_str(line)
+                .with_context(|| format!("{PROGRAM} printed something other than a result: {line}"))
+        })
+        .collect()
+}
+
+/// What is wrong with a run beyond what its results say.
+fn complaint(results: &[ScenarioResult], outcome: &Outcome) -> Option<anyhow::Error> {
+    let has_failure = results.iter().any(|result| result.status == Status::Failed);
+    match outcome {
+        Outcome::Exited(0) if results.is_empty() => Some(anyhow::anyhow!("no scenario was run")),
+        Outcome::Exited(0) | Outcome::Interrupted(_) => None,
+        Outcome::Exited(_) if has_failure => None,
+        Outcome::Exited(status) => Some(anyhow::anyhow!(
+            "{PROGRAM} ended with status {status}, though no scenario failed"
+        )),
+        Outcome::TimedOut(logs) => Some(anyhow::anyhow!("the time was up{logs}")),
+        Outcome::Died(logs) => Some(anyhow::anyhow!("it died{logs}")),
+    }
+}
+
+fn entry(series: Series, result: &ScenarioResult) -> Entry {
+    let ScenarioResult {
+        name,
+        status,
+        detail,
+        seconds,
+    } = result;
+    let (verdict, remark) = match status {
+        Status::Passed => (Verdict::PASSED, ""),
+        Status::Failed => (Verdict::FAILED, ""),
+        Status::Skipped => (Verdict::FAILED, "skipped: "),
+        Status::NotApplicable => (Verdict::NotCounted, "not on this kernel: "),
+    };
+    Entry {
+        place: series.to_string(),
+        name: name.clone(),
+        verdict,
+        duration: Duration::try_from_secs_f64(*seconds).unwrap_or_default(),
+        detail: format!("{remark}{detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::machine::Logs;
+
+    fn results(text: &str) -> Vec<ScenarioResult> {
+        parse_results(text).unwrap()
+    }
+
+    #[test]
+    fn results_are_lines_of_json() {
+        let results = results(
+            "{\"name\":\"clone\",\"status\":\"passed\",\"seconds\":1.5}\n\n\
+             {\"name\":\"iter\",\"status\":\"not_applicable\",\"detail\":\"before 6.18\"}\n",
+        );
+        assert_eq!(results.len(), 2);
+        assert_eq!(results[0].seconds, 1.5);
+        assert_eq!(results[1].status, Status::NotApplicable);
+        assert!(parse_results("thread main panicked").is_err());
+        assert!(parse_results(r#"{"name":"a","status":"ignored"}"#).is_err());
+    }
+
+    #[test]
+    fn only_what_does_not_apply_may_be_left_out() {
+        let series: Series = "6.1".parse().unwrap();
+        let verdict = |status: &str| {
+            let line = format!(r#"{{"name":"a","status":"{status}","detail":"why"}}"#);
+            entry(series, &results(&line)[0]).verdict
+        };
+        assert_eq!(verdict("passed"), Verdict::PASSED);
+        assert_eq!(verdict("failed"), Verdict::FAILED);
+        assert_eq!(verdict("skipped"), Verdict::FAILED);
+        assert_eq!(verdict("not_applicable"), Verdict::NotCounted);
+    }
+
+    #[test]
+    fn a_run_that_proves_nothing_is_complained_about() {
+        let passed = results(r#"{"name":"a","status":"passed"}"#);
+        let failed = results(r#"{"name":"a","status":"failed"}"#);
+        assert!(complaint(&passed, &Outcome::Exited(0)).is_none());
+        assert!(complaint(&failed, &Outcome::Exited(1)).is_none());
+        assert!(complaint(&[], &Outcome::Exited(0)).is_some());
+        assert!(complaint(&passed, &Outcome::Exited(1)).is_some());
+        assert!(complaint(&passed, &Outcome::Died(Logs::default())).is_some());
+        assert!(complaint(&passed, &Outcome::TimedOut(Logs::default())).is_some());
+    }
+
+    #[test]
+    fn a_missing_kernel_fails_unless_that_is_allowed() {
+        let (old, new) = ("6.1".parse().unwrap(), "7.3".parse().unwrap());
+        let gone = anyhow::anyhow!("gone");
+        assert_eq!(missing_kernel(old, &gone, &[new]).verdict, Verdict::FAILED);
+        let allowed = missing_kernel(old, &gone, &[new, old]);
+        assert_eq!(allowed.verdict, Verdict::NotCounted);
+        assert_eq!(allowed.detail, "missing, which is allowed: gone");
+    }
+}
