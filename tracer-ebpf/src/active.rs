@@ -23,7 +23,7 @@ use crate::{
     atomic::Word,
     emit::{self, kind_of, owner_of},
     maps::{Known, NAMESPACES, count},
-    mem::{offset, read},
+    mem::{number, offset, read},
 };
 
 /// Deepest nesting of user namespaces that the kernel allows, and one.
@@ -42,6 +42,9 @@ const REPORTED: u64 = 1 << 1;
 const ACTIVE: u64 = 1 << 0;
 /// [`Known::word`]: where the sequence number starts.
 const SEQUENCE_SHIFT: u32 = 2;
+
+/// Attempts to store a reading.
+const MAX_TRIES: u32 = 4;
 
 /// Whether this inode number belongs to an initial namespace for good.
 #[inline(always)]
@@ -101,11 +104,11 @@ pub fn observe(key: u64, inum: u32, kind: NsKind) -> Option<Reading> {
     };
     let sequence = drawn.fetch_add(1) + 1;
     // SAFETY: `offset!` reads the frozen layout.
-    let active = read::<u32>(key, unsafe { offset!(ns_active) })? as i32 > 0;
+    let active = read::<i32>(key, unsafe { offset!(ns_active) }) > 0;
     let state = REPORTED | if active { ACTIVE } else { 0 };
     let new = (sequence << SEQUENCE_SHIFT) | state;
     let mut tries = 0;
-    while tries < 16 {
+    while tries < MAX_TRIES {
         let old = word.load();
         if old >> SEQUENCE_SHIFT >= sequence {
             return Some(Reading {
@@ -121,10 +124,11 @@ pub fn observe(key: u64, inum: u32, kind: NsKind) -> Option<Reading> {
         }
         tries += 1;
     }
-    // Sixteen other CPUs were faster, each with a later number: theirs stand.
+    // Each of them lost to another CPU. Report it rather than miss a flip: who
+    // reads the records looks at the sequence numbers.
     Some(Reading {
         sequence,
-        flipped: false,
+        flipped: true,
     })
 }
 
@@ -153,12 +157,8 @@ fn step(climb: &mut Climb) -> i64 {
     let key = climb.key;
     // SAFETY: `offset!` reads the frozen layout.
     let (id, inum) = unsafe { (offset!(ns_id), offset!(ns_inum)) };
-    let Some(id) = read::<u64>(key, id) else {
-        return 1;
-    };
-    let Some(inum) = read::<u32>(key, inum) else {
-        return 1;
-    };
+    let id: u64 = read(key, id);
+    let inum: u32 = read(key, inum);
     if id <= LAST_INITIAL_ID {
         return 1;
     }
@@ -181,12 +181,12 @@ extern "C" fn climb_step(_index: u32, climb: *mut Climb) -> i64 {
 /// The namespace and its owners: a count that left or reached zero has moved
 /// theirs too, and the caller still holds them all.
 #[inline(always)]
-fn changed(key: u64, flags: u32) -> i32 {
+fn changed(ctx: &FExitContext, flags: u32) -> i32 {
     // SAFETY: `offset!` reads the frozen layout.
-    match read::<u64>(key, unsafe { offset!(ns_id) }) {
-        Some(id) if id > LAST_INITIAL_ID => {}
-        _ => return 0,
+    if read::<u64>(ctx.arg(0), unsafe { offset!(ns_id) }) <= LAST_INITIAL_ID {
+        return 0;
     }
+    let key = number(ctx, 0);
     let Some(kind) = kind_of(key) else {
         return 0;
     };
@@ -212,12 +212,12 @@ fn changed(key: u64, flags: u32) -> i32 {
 /// task that starts to use the namespace.
 #[fexit]
 pub fn active_get(ctx: FExitContext) -> i32 {
-    changed(ctx.arg(0), FLAG_ACTOR)
+    changed(&ctx, FLAG_ACTOR)
 }
 
 /// `void __ns_ref_active_put(struct ns_common *ns)`. Called by whoever
 /// happens to drop the last user: nobody to name.
 #[fexit]
 pub fn active_put(ctx: FExitContext) -> i32 {
-    changed(ctx.arg(0), 0)
+    changed(&ctx, 0)
 }

@@ -17,7 +17,7 @@ use tracer_common::{
 
 use crate::{
     maps::{EVENTS, count},
-    mem::{kind_layout, offset, read, read_ptr, volatile},
+    mem::{kind_layout, layout, offset, read, read_or, volatile},
 };
 
 /// Reserves a record, or counts that the ring buffer was full.
@@ -59,11 +59,26 @@ fn fill_header(header: *mut Header, what: What, flags: u32) {
 fn fill_header_of(header: *mut Header, task: u64) {
     // SAFETY: `header` points into a reserved record of at least its size.
     unsafe {
-        (*header).pid = read(task, offset!(task_pid)).unwrap_or(0);
-        (*header).tgid = read(task, offset!(task_tgid)).unwrap_or(0);
-        (*header).comm = read(task, offset!(task_comm)).unwrap_or([0; 16]);
+        (*header).pid = read(task, offset!(task_pid));
+        (*header).tgid = read(task, offset!(task_tgid));
+        (*header).comm = read(task, offset!(task_comm));
     }
 }
+
+/// [`NsKind`] by the number of the bit that is its `CLONE_NEW*` flag; 255 for
+/// the others. A table, since the verifier would follow each arm of a `match`
+/// to the end of the program.
+#[unsafe(no_mangle)]
+static KIND_OF_BIT: [u8; 32] = {
+    let mut table = [u8::MAX; 32];
+    let mut index = 0;
+    while index < NsKind::COUNT {
+        let kind = NsKind::ALL[index];
+        table[kind.clone_flag().trailing_zeros() as usize] = kind as u8;
+        index += 1;
+    }
+    table
+};
 
 /// The type of the namespace whose `ns_common` is at `key`.
 #[inline(always)]
@@ -71,12 +86,16 @@ pub fn kind_of(key: u64) -> Option<NsKind> {
     // SAFETY: `offset!` reads the frozen layout.
     let (ns_type, ns_ops, ops_type) =
         unsafe { (offset!(ns_type), offset!(ns_ops), offset!(ops_type)) };
-    let flag = if ns_type == ABSENT {
-        read::<u32>(read_ptr(key, ns_ops)?, ops_type)?
+    let flag: u32 = if ns_type == ABSENT {
+        read(read(key, ns_ops), ops_type)
     } else {
-        read::<u32>(key, ns_type)?
+        read(key, ns_type)
     };
-    NsKind::from_clone_flag(flag)
+    let bit = (flag.trailing_zeros() & 31) as usize;
+    // SAFETY: the mask keeps the index inside the table. Volatile, so that
+    // the table is not compiled into the arms that it replaces.
+    let kind = unsafe { core::ptr::read_volatile((&raw const KIND_OF_BIT).cast::<u8>().add(bit)) };
+    NsKind::from_u32(u32::from(kind))
 }
 
 /// The `ns_common` of the user namespace that owns the one at `key`; 0 if
@@ -91,52 +110,47 @@ pub fn owner_of(key: u64, kind: NsKind) -> u64 {
             volatile(&raw const (*layout).owner),
         )
     };
-    common_of(read_ptr(key - u64::from(common), owner), NsKind::User)
+    common_of(read(key - u64::from(common), owner), NsKind::User)
 }
 
-/// The address of the `ns_common` in a structure of this kind; 0 for none.
+/// The address of the `ns_common` in the structure of this kind at `base`; 0
+/// for none.
 #[inline(always)]
-pub fn common_of(structure: Option<u64>, kind: NsKind) -> u64 {
-    match structure {
-        // SAFETY: the pointer is into the frozen layout.
-        Some(base) => {
-            base + u64::from(unsafe { volatile(&raw const (*kind_layout(kind)).common) })
-        }
-        None => 0,
+pub fn common_of(base: u64, kind: NsKind) -> u64 {
+    if base == 0 {
+        return 0;
     }
+    // SAFETY: the pointer is into the frozen layout.
+    base + u64::from(unsafe { volatile(&raw const (*kind_layout(kind)).common) })
 }
 
 /// Reads everything about the namespace at `key`.
 #[inline(never)]
-pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> u32 {
+pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
     let layout = kind_layout(kind);
-    // SAFETY: `info` points into a reserved record or a local; `layout` into
-    // the frozen layout.
+    // SAFETY: `info` points into a reserved record or a map value, whose
+    // content the verifier does not follow; `layout` into the frozen layout.
     unsafe {
         let base = key - u64::from(volatile(&raw const (*layout).common));
-        let inum = read::<u32>(key, offset!(ns_inum)).unwrap_or(0);
         (*info).key = key;
         (*info).kind = kind as u32;
-        (*info).inum = inum;
-        (*info).ns_id = read(key, offset!(ns_id)).unwrap_or(0);
-        (*info).refs = read(key, offset!(ns_refs)).unwrap_or(UNKNOWN);
-        (*info).active = read(key, offset!(ns_active)).unwrap_or(UNKNOWN);
-        (*info).stashed = u32::from(read_ptr(key, offset!(ns_stashed)).is_some());
+        (*info).inum = read(key, offset!(ns_inum));
+        (*info).ns_id = read_or(key, offset!(ns_id), 0);
+        (*info).refs = read(key, offset!(ns_refs));
+        (*info).active = read_or(key, offset!(ns_active), UNKNOWN);
+        (*info).stashed = u32::from(read_or(key, offset!(ns_stashed), 0_u64) != 0);
         (*info).owner = owner_of(key, kind);
-        (*info).parent = common_of(
-            read_ptr(base, volatile(&raw const (*layout).parent)),
-            kind,
-        );
-        (*info).level =
-            read(base, volatile(&raw const (*layout).level)).unwrap_or(UNKNOWN);
-        (*info).guard = read(base, volatile(&raw const (*layout).guard)).unwrap_or(0);
+        let parent = read_or(base, volatile(&raw const (*layout).parent), 0);
+        (*info).parent = common_of(parent, kind);
+        (*info).level = read_or(base, volatile(&raw const (*layout).level), UNKNOWN);
+        (*info).guard = read_or(base, volatile(&raw const (*layout).guard), 0);
         (*info).owner_uid = match kind {
-            NsKind::User => read(base, offset!(user_owner_uid)).unwrap_or(UNKNOWN),
+            NsKind::User => read(base, offset!(user_owner_uid)),
             _ => UNKNOWN,
         };
         (*info).reserved = 0;
-        inum
     }
+    0
 }
 
 /// Writes what happened to the namespace at `key`. False if it was lost.
@@ -186,26 +200,41 @@ pub fn freed(key: u64, kind: u32, inum: u32) {
     entry.submit(0);
 }
 
-/// Reads the nsproxy at `key` (0 for none).
+/// Reads the nsproxy at `key`, or nothing if that is 0.
 #[inline(never)]
-pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> u32 {
-    // SAFETY: `info` points into a reserved record or a local of its size.
+pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> i32 {
+    // SAFETY: `info` points into a reserved record or a map value, whose
+    // content the verifier does not follow; `index` stays below the length of
+    // the arrays.
     unsafe {
         (*info).key = key;
-        (*info).count = read(key, offset!(nsproxy_count)).unwrap_or(0);
         (*info).reserved = 0;
+        (*info).count = if key == 0 {
+            0
+        } else {
+            read(key, offset!(nsproxy_count))
+        };
+        let offsets = (&raw const (*layout()).nsproxy_slots).cast::<u32>();
         let mut index = 0;
         while index < Slot::COUNT {
-            let slots = (&raw const (*crate::mem::layout()).nsproxy_slots).cast::<u32>();
-            let pointer = read_ptr(key, volatile(slots.add(index)));
+            let pointer = if key == 0 {
+                0
+            } else {
+                read_or(key, volatile(offsets.add(index)), 0)
+            };
             let common = common_of(pointer, Slot::ALL[index].kind());
-            let inum = read::<u32>(common, offset!(ns_inum)).unwrap_or(0);
-            *(&raw mut (*info).slots).cast::<u64>().add(index) = common;
-            *(&raw mut (*info).inums).cast::<u32>().add(index) = inum;
+            let slot = (&raw mut (*info).slots).cast::<u64>().add(index);
+            let inum = (&raw mut (*info).inums).cast::<u32>().add(index);
+            *slot = common;
+            *inum = if common == 0 {
+                0
+            } else {
+                read(common, offset!(ns_inum))
+            };
             index += 1;
         }
-        (*info).count
     }
+    0
 }
 
 /// An nsproxy in a record: read now, or copied from an earlier reading.

@@ -5,7 +5,10 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use tracer_common::event::{Counter, NsproxyInfo};
+use tracer_common::{
+    event::{Counter, NsproxyInfo},
+    walk::{WalkNs, WalkNsproxy},
+};
 
 /// Records to userspace. Userspace sets the size.
 #[map]
@@ -68,6 +71,23 @@ pub struct WalkMark {
     /// The task at which it was written: when the iterator's buffer overflows
     /// the kernel drops what this task wrote and shows it again.
     pub task: u64,
+}
+
+/// Room to put a walk record together. Not the stack, whose content the
+/// verifier follows value by value, doubling its work with each field that
+/// may be absent. Walks of one nslife do not overlap.
+#[map]
+pub static WALK_SCRATCH: PerCpuArray<WalkScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// See [`WALK_SCRATCH`].
+#[repr(C)]
+pub struct WalkScratch {
+    /// A namespace.
+    pub namespace: WalkNs,
+    /// An nsproxy, kept while its namespaces are written.
+    pub nsproxy: WalkNsproxy,
+    /// Namespaces written in this pass over the list.
+    pub written: u64,
 }
 
 /// Where the walk over the kernel's namespace list goes on: the `ns_id` last

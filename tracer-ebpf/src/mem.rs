@@ -1,9 +1,14 @@
 //! Raw reads of kernel memory: the only file that turns addresses into values.
 //!
 //! Reads go through `bpf_probe_read_kernel`, which never faults: memory that
-//! cannot be read is counted and comes back as `None`.
+//! cannot be read is counted and comes back as zero.
 
-use aya_ebpf::helpers::{bpf_get_current_task_btf, bpf_probe_read_kernel};
+use core::{ffi::c_void, hint::black_box, mem::MaybeUninit};
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::generated::{bpf_get_current_task_btf, bpf_probe_read_kernel},
+};
 use tracer_common::{
     event::Counter,
     kind::NsKind,
@@ -38,35 +43,52 @@ pub fn volatile(field: *const u32) -> u32 {
     unsafe { core::ptr::read_volatile(field) }
 }
 
-/// Reads a `T` at `base + offset`. `None` if the kernel has no such field, if
-/// `base` is null, or if the memory cannot be read.
+/// Counts memory that could not be read. A function of its own, so that the
+/// verifier looks at it once for each read and not once for each way to it.
+#[inline(never)]
+fn unreadable() -> i32 {
+    count(Counter::ReadFailed);
+    0
+}
+
+/// Reads a `T` at `base + offset`, which must not be null; zero (and counted)
+/// if the memory cannot be read. Not an `Option`: the verifier would follow
+/// "some" and "none" separately from there on.
 #[inline(always)]
-pub fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
-    if offset == ABSENT || base == 0 {
-        return None;
-    }
-    let address = (base + u64::from(offset)) as *const T;
-    // SAFETY: the helper checks the address; every `T` used here is a plain
-    // integer or array of bytes, for which all bit patterns are values.
-    match unsafe { bpf_probe_read_kernel(address) } {
-        Ok(value) => Some(value),
-        Err(_) => {
-            count(Counter::ReadFailed);
-            None
+pub fn read<T: Copy>(base: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and fills `value` with zeroes if
+    // it is bad; every `T` used here is a plain integer or array of bytes, for
+    // which all bit patterns are values.
+    unsafe {
+        let result = bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            (base + u64::from(offset)) as *const c_void,
+        );
+        if result != 0 {
+            unreadable();
         }
+        value.assume_init()
     }
 }
 
-/// Reads a pointer; `None` also for a null one.
+/// As [`read`], with an answer for kernels that have no such field.
 #[inline(always)]
-pub fn read_ptr(base: u64, offset: u32) -> Option<u64> {
-    read::<u64>(base, offset).filter(|&ptr| ptr != 0)
+pub fn read_or<T: Copy>(base: u64, offset: u32, absent: T) -> T {
+    if offset == ABSENT {
+        absent
+    } else {
+        read(base, offset)
+    }
 }
 
 /// Offsets of the structure of this kind.
 #[inline(always)]
 pub fn kind_layout(kind: NsKind) -> *const KindLayout {
-    let index = (kind as usize) & (NsKind::COUNT - 1);
+    // The compiler knows the range of a `NsKind` and would drop the mask that
+    // tells the verifier.
+    let index = black_box(kind as usize) & (NsKind::COUNT - 1);
     // SAFETY: the mask keeps the index inside the array of eight.
     unsafe { (&raw const (*layout()).kinds).cast::<KindLayout>().add(index) }
 }
@@ -76,4 +98,12 @@ pub fn kind_layout(kind: NsKind) -> *const KindLayout {
 pub fn current() -> u64 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_get_current_task_btf() as u64 }
+}
+
+/// An argument of the hooked function as a mere number. The verifier knows
+/// the types of arguments and does not let a typed pointer go back to the
+/// structure around its target; a number may.
+#[inline(always)]
+pub fn number(ctx: &impl EbpfContext, argument: u32) -> u64 {
+    read(ctx.as_ptr() as u64, argument * 8)
 }

@@ -13,7 +13,7 @@ use crate::{
     active::is_initial,
     emit::{self, common_of, kind_of},
     maps::{Known, NAMESPACES, count},
-    mem::{offset, read},
+    mem::{number, offset, read},
 };
 
 /// Largest value that the kernel returns as an error (`MAX_ERRNO`).
@@ -23,9 +23,7 @@ const MAX_ERRNO: i64 = 4095;
 #[inline(always)]
 fn created(key: u64, kind: NsKind) {
     // SAFETY: `offset!` reads the frozen layout.
-    let Some(inum) = read::<u32>(key, unsafe { offset!(ns_inum) }) else {
-        return;
-    };
+    let inum: u32 = read(key, unsafe { offset!(ns_inum) });
     let known = Known {
         key,
         drawn: 0,
@@ -43,7 +41,7 @@ fn created(key: u64, kind: NsKind) {
 /// every creation.
 #[fentry]
 pub fn ns_tree_add(ctx: FEntryContext) -> i32 {
-    let key: u64 = ctx.arg(0);
+    let key = number(&ctx, 0);
     if let Some(kind) = kind_of(key) {
         created(key, kind);
     }
@@ -56,7 +54,7 @@ fn copied(kind: NsKind, old: u64, new: u64) {
     if new == old || new == 0 || (-MAX_ERRNO..0).contains(&(new as i64)) {
         return;
     }
-    created(common_of(Some(new), kind), kind);
+    created(common_of(new, kind), kind);
 }
 
 /// One program per `copy_*(flags, user_ns, old)`.
@@ -86,9 +84,9 @@ copy_programs! {
 pub fn create_user(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(1);
     // SAFETY: `offset!` reads the frozen layout.
-    let pointer = read::<u64>(ctx.arg(0), unsafe { offset!(cred_user_ns) });
-    if result == 0 && pointer.is_some() {
-        created(common_of(pointer, NsKind::User), NsKind::User);
+    let made = read(ctx.arg(0), unsafe { offset!(cred_user_ns) });
+    if result == 0 {
+        created(common_of(made, NsKind::User), NsKind::User);
     }
     0
 }
@@ -99,18 +97,15 @@ fn last_reference(key: u64, kind: NsKind) {
     // A mount namespace without a number is anonymous: a detached tree that
     // userspace cannot enter.
     // SAFETY: `offset!` reads the frozen layout.
-    match read::<u32>(key, unsafe { offset!(ns_inum) }) {
-        Some(inum) if inum != 0 => {
-            emit::namespace(What::NsLastRef, 0, key, kind, 0);
-        }
-        _ => {}
+    if read::<u32>(key, unsafe { offset!(ns_inum) }) != 0 {
+        emit::namespace(What::NsLastRef, 0, key, kind, 0);
     }
 }
 
 /// 6.18+: `void __ns_tree_remove(struct ns_common *ns, …)`.
 #[fentry]
 pub fn ns_tree_remove(ctx: FEntryContext) -> i32 {
-    let key: u64 = ctx.arg(0);
+    let key = number(&ctx, 0);
     if let Some(kind) = kind_of(key) {
         last_reference(key, kind);
     }
@@ -124,7 +119,7 @@ macro_rules! last_ref_programs {
         /// See the attach plan for the kernel function.
         #[fentry]
         pub fn $name(ctx: FEntryContext) -> i32 {
-            last_reference(common_of(Some(ctx.arg(0)), NsKind::$kind), NsKind::$kind);
+            last_reference(common_of(ctx.arg(0), NsKind::$kind), NsKind::$kind);
             0
         }
     )+};

@@ -10,15 +10,14 @@ use tracer_common::event::{FLAG_ACTOR, What};
 use crate::{
     active::is_initial,
     emit::{self, kind_of},
-    mem::{offset, read, read_ptr},
+    mem::{number, offset, read},
 };
 
 #[inline(always)]
 fn report(what: What, flags: u32, inode: u64, key: u64) {
     // SAFETY: `offset!` reads the frozen layout.
-    match read::<u32>(key, unsafe { offset!(ns_inum) }) {
-        Some(inum) if !is_initial(inum) => {}
-        _ => return,
+    if is_initial(read(key, unsafe { offset!(ns_inum) })) {
+        return;
     }
     if let Some(kind) = kind_of(key) {
         emit::namespace(what, flags, key, kind, inode);
@@ -29,7 +28,7 @@ fn report(what: What, flags: u32, inode: u64, key: u64) {
 /// the `ns_common`.
 #[fexit]
 pub fn nsfs_init(ctx: FExitContext) -> i32 {
-    report(What::NsfsOpened, FLAG_ACTOR, ctx.arg(0), ctx.arg(1));
+    report(What::NsfsOpened, FLAG_ACTOR, ctx.arg(0), number(&ctx, 1));
     0
 }
 
@@ -38,16 +37,12 @@ pub fn nsfs_init(ctx: FExitContext) -> i32 {
 #[fexit]
 pub fn nsfs_path(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(2);
-    // SAFETY: `offset!` reads the frozen layout.
-    let inode = unsafe {
-        read_ptr(ctx.arg(0), offset!(path_dentry))
-            .and_then(|dentry| read_ptr(dentry, offset!(dentry_inode)))
-    };
-    if result == 0
-        && let Some(inode) = inode
-    {
-        report(What::NsfsOpened, FLAG_ACTOR, inode, ctx.arg(1));
+    if result != 0 {
+        return 0;
     }
+    // SAFETY: `offset!` reads the frozen layout.
+    let inode = unsafe { read(read(ctx.arg(0), offset!(path_dentry)), offset!(dentry_inode)) };
+    report(What::NsfsOpened, FLAG_ACTOR, inode, number(&ctx, 1));
     0
 }
 
@@ -56,7 +51,8 @@ pub fn nsfs_path(ctx: FExitContext) -> i32 {
 pub fn nsfs_evicted(ctx: FEntryContext) -> i32 {
     let inode: u64 = ctx.arg(0);
     // SAFETY: `offset!` reads the frozen layout.
-    if let Some(key) = read_ptr(inode, unsafe { offset!(inode_private) }) {
+    let key = read(inode, unsafe { offset!(inode_private) });
+    if key != 0 {
         report(What::NsfsEvicted, 0, inode, key);
     }
     0

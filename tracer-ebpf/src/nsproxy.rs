@@ -13,18 +13,27 @@ use tracer_common::{
 use crate::{
     emit::{self, Subject, Whom, fill_nsproxy},
     maps::{EXECS, UNSHARED, count},
-    mem::{current, offset, read, read_ptr},
+    mem::{current, offset, read, read_or},
     select,
 };
 
 /// `task_struct.flags`: getting shut down (`PF_EXITING`).
 const PF_EXITING: u32 = 0x4;
 
+/// Room for one.
+const NO_NSPROXY: NsproxyInfo = NsproxyInfo {
+    key: 0,
+    slots: [0; Slot::COUNT],
+    inums: [0; Slot::COUNT],
+    count: 0,
+    reserved: 0,
+};
+
 /// The nsproxy of a task; 0 for one that is almost dead.
 #[inline(always)]
 fn nsproxy_of(task: u64) -> u64 {
     // SAFETY: `offset!` reads the frozen layout.
-    read::<u64>(task, unsafe { offset!(task_nsproxy) }).unwrap_or(0)
+    read(task, unsafe { offset!(task_nsproxy) })
 }
 
 /// The actor flags for something that the running task does itself.
@@ -90,9 +99,8 @@ pub fn task_new(ctx: BtfTracePointContext) -> i32 {
 #[fexit]
 pub fn unshared(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(4);
-    if result == 0
-        && let Some(made) = read_ptr(ctx.arg(1), 0)
-    {
+    let made: u64 = read(ctx.arg(1), 0);
+    if result == 0 && made != 0 {
         // An LRU map makes room; without the mark the reason would read
         // "setns", which is counted as a loss.
         if UNSHARED
@@ -143,29 +151,23 @@ pub fn exec_begins(_ctx: FEntryContext) -> i32 {
     // SAFETY: `offset!` reads the frozen layout.
     let (now, next) = unsafe {
         (
-            read::<u64>(nsproxy, offset!(nsproxy_slots[Slot::Time as usize])),
-            read::<u64>(
+            read_or(nsproxy, offset!(nsproxy_slots[Slot::Time as usize]), 0_u64),
+            read_or(
                 nsproxy,
                 offset!(nsproxy_slots[Slot::TimeForChildren as usize]),
+                0,
             ),
         )
     };
     if now == next {
         return 0;
     }
-    let mut before = NsproxyInfo {
-        key: 0,
-        slots: [0; Slot::COUNT],
-        inums: [0; Slot::COUNT],
-        count: 0,
-        reserved: 0,
-    };
-    fill_nsproxy(&raw mut before, nsproxy);
-    if EXECS
-        .insert(bpf_get_current_pid_tgid(), before, 0)
-        .is_err()
-    {
+    let thread = bpf_get_current_pid_tgid();
+    if EXECS.insert(thread, NO_NSPROXY, 0).is_err() {
         count(Counter::MapFull);
+    }
+    if let Some(before) = EXECS.get_ptr_mut(thread) {
+        fill_nsproxy(before, nsproxy);
     }
     0
 }
@@ -232,7 +234,7 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
     let nsproxy: u64 = ctx.arg(0);
     let task = current();
     // SAFETY: `offset!` reads the frozen layout.
-    let flags = read::<u32>(task, unsafe { offset!(task_flags) }).unwrap_or(0);
+    let flags: u32 = read(task, unsafe { offset!(task_flags) });
     let dies_with_task = flags & PF_EXITING != 0 && nsproxy_of(task) == 0;
     if dies_with_task && !select::current() {
         left_by_exit(nsproxy, 0);

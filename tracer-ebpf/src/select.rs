@@ -6,7 +6,7 @@ use tracer_common::event::Counter;
 
 use crate::{
     maps::{SELECTED, count},
-    mem::{offset, read, read_ptr, volatile},
+    mem::{offset, read, volatile},
 };
 
 /// Nothing can be selected.
@@ -43,7 +43,7 @@ pub fn inherit(child: u64) -> bool {
         return false;
     };
     // SAFETY: `offset!` reads the frozen layout.
-    let tgid = read::<u32>(child, unsafe { offset!(task_tgid) }).unwrap_or(0);
+    let tgid: u32 = read(child, unsafe { offset!(task_tgid) });
     if tgid == (bpf_get_current_pid_tgid() >> 32) as u32 {
         return true;
     }
@@ -65,11 +65,8 @@ pub fn forget_if_last(task: u64) {
         return;
     }
     // SAFETY: `offset!` reads the frozen layout.
-    let live = unsafe {
-        read_ptr(task, offset!(task_signal))
-            .and_then(|signal| read::<u32>(signal, offset!(signal_live)))
-    };
-    if live == Some(0) {
+    let live: u32 = unsafe { read(read(task, offset!(task_signal)), offset!(signal_live)) };
+    if live == 0 {
         let _ = SELECTED.remove((bpf_get_current_pid_tgid() >> 32) as u32);
     }
 }

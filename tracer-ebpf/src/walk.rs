@@ -9,17 +9,16 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_seq_write};
 use tracer_common::{
-    event::{NsInfo, NsproxyInfo},
     kind::{NsKind, Slot},
     layout::ABSENT,
-    walk::{TASK_KTHREAD, TASK_LEADER, Tag, WalkNs, WalkNsproxy, WalkTask},
+    walk::{TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
 };
 
 use crate::{
     active::{is_initial, observe},
     emit::{common_of, fill_ns, fill_nsproxy, kind_of, now, owner_of},
-    maps::{WALK_AFTER, WALKED, WalkMark},
-    mem::{offset, read, read_ptr},
+    maps::{WALK_AFTER, WALK_SCRATCH, WALKED, WalkMark},
+    mem::{offset, read},
 };
 
 /// `task_struct.flags`: a kernel thread (`PF_KTHREAD`).
@@ -29,7 +28,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 const MAX_LEVELS: u32 = 33;
 
 /// Namespaces per chunk of the list: 96 bytes each into a buffer of 32 KiB.
-const CHUNK: u32 = 320;
+const CHUNK: u64 = 320;
 
 /// Entries that one pass over the list may skip or write.
 const MAX_LIST: u32 = 1 << 20;
@@ -82,24 +81,27 @@ fn first_visit(key: u64, session: u64, task: u64) -> bool {
 /// Writes one namespace.
 #[inline(never)]
 fn write_namespace(seq: *mut c_void, key: u64, kind: NsKind) -> i32 {
-    let time = now();
-    // SAFETY: `WalkNs` consists of integers, for which zero is a value.
-    let mut record: WalkNs = unsafe { core::mem::zeroed() };
-    record.tag = Tag::Namespace as u32;
-    record.time = time;
-    // SAFETY: `offset!` reads the frozen layout.
-    let Some(inum) = read::<u32>(key, unsafe { offset!(ns_inum) }) else {
+    let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
         return 0;
     };
-    // SAFETY: as above.
-    if unsafe { offset!(ns_active) } != ABSENT
-        && !is_initial(inum)
-        && let Some(reading) = observe(key, inum, kind)
-    {
-        record.sequence = reading.sequence;
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`; `offset!`
+    // reads the frozen layout.
+    unsafe {
+        let record = &raw mut (*scratch).namespace;
+        (*record).tag = Tag::Namespace as u32;
+        (*record).reserved = 0;
+        (*record).time = now();
+        (*record).sequence = 0;
+        let inum: u32 = read(key, offset!(ns_inum));
+        if offset!(ns_active) != ABSENT
+            && !is_initial(inum)
+            && let Some(reading) = observe(key, inum, kind)
+        {
+            (*record).sequence = reading.sequence;
+        }
+        fill_ns(&raw mut (*record).ns, key, kind);
+        write(seq, &*record);
     }
-    fill_ns(&raw mut record.ns as *mut NsInfo, key, kind);
-    write(seq, &record);
     0
 }
 
@@ -162,14 +164,15 @@ fn visit(seq: *mut c_void, session: u64, task: u64, key: u64, kind: NsKind) {
 fn pid_namespace(task: u64) -> u64 {
     // SAFETY: `offset!` reads the frozen layout.
     unsafe {
-        let Some(pid) = read_ptr(task, offset!(task_thread_pid)) else {
+        let pid: u64 = read(task, offset!(task_thread_pid));
+        if pid == 0 {
             return 0;
-        };
-        let level = read::<u32>(pid, offset!(pid_level)).unwrap_or(0);
+        }
+        let level: u32 = read(pid, offset!(pid_level));
         let upid = pid
             + u64::from(offset!(pid_numbers))
             + u64::from(level) * u64::from(offset!(upid_size));
-        common_of(read_ptr(upid, offset!(upid_ns)), NsKind::Pid)
+        common_of(read(upid, offset!(upid_ns)), NsKind::Pid)
     }
 }
 
@@ -178,33 +181,40 @@ fn pid_namespace(task: u64) -> u64 {
 fn visit_nsproxy(seq: *mut c_void, session: u64, task: u64) -> u64 {
     // SAFETY: `offset!` reads the frozen layout.
     let field = unsafe { offset!(task_nsproxy) };
-    let Some(nsproxy) = read_ptr(task, field) else {
-        return 0;
-    };
-    if !first_visit(nsproxy, session, task) {
+    let nsproxy: u64 = read(task, field);
+    if nsproxy == 0 || !first_visit(nsproxy, session, task) {
         return nsproxy;
     }
-    // SAFETY: `WalkNsproxy` consists of integers, for which zero is a value.
-    let mut record: WalkNsproxy = unsafe { core::mem::zeroed() };
-    record.tag = Tag::Nsproxy as u32;
-    record.time = now();
-    fill_nsproxy(&raw mut record.nsproxy as *mut NsproxyInfo, nsproxy);
-    if read_ptr(task, field) != Some(nsproxy) {
+    let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
+        return nsproxy;
+    };
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`.
+    let record = unsafe { &raw mut (*scratch).nsproxy };
+    // SAFETY: likewise.
+    unsafe {
+        (*record).tag = Tag::Nsproxy as u32;
+        (*record).reserved = 0;
+        (*record).time = now();
+        fill_nsproxy(&raw mut (*record).nsproxy, nsproxy);
+    }
+    if read::<u64>(task, field) != nsproxy {
         // It let go of it meanwhile: what was read may be somebody else's. The
         // switch is on the ring buffer.
         let _ = WALKED.remove(nsproxy);
         return 0;
     }
-    write(seq, &record);
+    // SAFETY: likewise.
+    write(seq, unsafe { &*record });
     let mut index = 0;
     while index < Slot::COUNT {
-        visit(
-            seq,
-            session,
-            task,
-            record.nsproxy.slots[index],
-            Slot::ALL[index].kind(),
-        );
+        // SAFETY: likewise; `index` stays below the length of `slots`.
+        let key = unsafe {
+            (&raw const (*record).nsproxy.slots)
+                .cast::<u64>()
+                .add(index)
+                .read()
+        };
+        visit(seq, session, task, key, Slot::ALL[index].kind());
         index += 1;
     }
     nsproxy
@@ -226,11 +236,10 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
     let nsproxy = visit_nsproxy(seq, session, task);
     // SAFETY: `offset!` reads the frozen layout.
     let record = unsafe {
-        let user_ns = read_ptr(task, offset!(task_real_cred))
-            .and_then(|cred| read_ptr(cred, offset!(cred_user_ns)));
-        let flags = read::<u32>(task, offset!(task_flags)).unwrap_or(0);
-        let pid = read::<u32>(task, offset!(task_pid)).unwrap_or(0);
-        let tgid = read::<u32>(task, offset!(task_tgid)).unwrap_or(0);
+        let user_ns = read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
+        let flags: u32 = read(task, offset!(task_flags));
+        let pid: u32 = read(task, offset!(task_pid));
+        let tgid: u32 = read(task, offset!(task_tgid));
         let mut about = 0;
         if flags & PF_KTHREAD != 0 {
             about |= TASK_KTHREAD;
@@ -246,7 +255,7 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
             pid_ns: pid_namespace(task),
             pid,
             tgid,
-            comm: read(task, offset!(task_comm)).unwrap_or([0; 16]),
+            comm: read(task, offset!(task_comm)),
         }
     };
     visit(seq, session, task, record.user_ns, NsKind::User);
@@ -261,12 +270,15 @@ struct Pass {
     head: u64,
     node: u64,
     after: u64,
-    written: u32,
+    /// Namespaces written, in the scratch: on the stack the verifier would
+    /// count along with it.
+    written: *mut u64,
 }
 
 #[inline(always)]
 fn list_step(pass: &mut Pass) -> i64 {
-    if pass.node == pass.head || pass.written >= CHUNK {
+    // SAFETY: `written` points into the scratch.
+    if pass.node == pass.head || unsafe { *pass.written } >= CHUNK {
         return 1;
     }
     // SAFETY: `offset!` reads the frozen layout.
@@ -274,22 +286,19 @@ fn list_step(pass: &mut Pass) -> i64 {
     let key = pass.node - u64::from(list);
     // The id first: what was removed keeps its place in the list for a moment,
     // but not its reference.
-    if let (Some(id), Some(refs)) = (read::<u64>(key, id), read::<u32>(key, refs))
-        && id > pass.after
+    let id: u64 = read(key, id);
+    let refs: u32 = read(key, refs);
+    if id > pass.after
         && refs != 0
         && let Some(kind) = kind_of(key)
     {
         write_namespace(pass.seq, key, kind);
-        pass.written += 1;
+        // SAFETY: likewise.
+        unsafe { *pass.written += 1 };
     }
     // `list_head.next` comes first.
-    match read_ptr(pass.node, 0) {
-        Some(next) => {
-            pass.node = next;
-            0
-        }
-        None => 1,
-    }
+    pass.node = read(pass.node, 0);
+    i64::from(pass.node == 0)
 }
 
 extern "C" fn list_callback(_index: u32, pass: *mut Pass) -> i64 {
@@ -322,24 +331,33 @@ extern "C" fn walk_list(context: *const TaskContext) -> i32 {
             offset!(nsproxy_slots[Slot::Ipc as usize]),
         )
     };
-    let ipc = common_of(
-        read_ptr(task, field).and_then(|nsproxy| read_ptr(nsproxy, slot)),
-        NsKind::Ipc,
-    );
-    if ipc == 0 || read::<u64>(ipc, id) != Some(1) {
+    let nsproxy: u64 = read(task, field);
+    if nsproxy == 0 {
+        return 0;
+    }
+    let ipc = common_of(read(nsproxy, slot), NsKind::Ipc);
+    if ipc == 0 || read::<u64>(ipc, id) != 1 {
         return 0;
     }
     let first = ipc + u64::from(list);
     // `list_head.prev` comes second.
-    let Some(head) = read_ptr(first, 8) else {
+    let head: u64 = read(first, 8);
+    if head == 0 {
+        return 0;
+    }
+    let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
         return 0;
     };
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`.
+    let written = unsafe { &raw mut (*scratch).written };
+    // SAFETY: likewise.
+    unsafe { *written = 0 };
     let mut pass = Pass {
         seq,
         head,
         node: first,
         after: WALK_AFTER.get(0).copied().unwrap_or(0),
-        written: 0,
+        written,
     };
     // SAFETY: the callback has the signature that the helper documents, and
     // the context outlives the call.

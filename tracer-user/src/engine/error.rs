@@ -93,6 +93,11 @@ impl StartError {
     }
 }
 
+/// `EPERM`, as opposed to `EACCES`, by which the verifier rejects a program.
+fn is_refusal(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EPERM)
+}
+
 /// The system call and the error in it, if the kernel said "no" rather than
 /// "wrong".
 pub(super) fn refusal(error: &ProgramError) -> Option<(&'static str, &io::Error)> {
@@ -101,13 +106,13 @@ pub(super) fn refusal(error: &ProgramError) -> Option<(&'static str, &io::Error)
         ProgramError::SyscallError(syscall) => (syscall.call, &syscall.io_error),
         _ => return None,
     };
-    (error.kind() == io::ErrorKind::PermissionDenied).then_some((call, error))
+    is_refusal(error).then_some((call, error))
 }
 
 impl From<EbpfError> for StartError {
     fn from(error: EbpfError) -> Self {
         if let EbpfError::MapError(MapError::CreateError { io_error, .. }) = &error
-            && io_error.kind() == io::ErrorKind::PermissionDenied
+            && is_refusal(io_error)
         {
             return Self::refused("BPF_MAP_CREATE", again(io_error));
         }

@@ -302,8 +302,12 @@ fn missing(hook: &Hook, attempts: &[Attempt]) -> HookState {
     HookState::Missing { because }
 }
 
+/// What the verifier writes after the reason.
+const VERIFIER_STATISTICS: [&str; 4] = ["processed ", "verification time ", "stack depth ", "subprog "];
+
 /// An error and its causes on one line. The verifier's log can have thousands
-/// of lines, of which the last one that says something is the reason.
+/// of lines, of which the last one before the statistics (and, on 7.3, before
+/// an explanation) is the reason.
 fn one_line(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError {
@@ -313,8 +317,12 @@ fn one_line(error: &ProgramError) -> String {
             let log = verifier_log.to_string();
             let reason = log
                 .lines()
-                .rev()
-                .find(|line| !line.is_empty() && !line.starts_with("processed "));
+                .take_while(|line| !line.starts_with("Verification failed"))
+                .filter(|line| {
+                    !line.is_empty()
+                        && !VERIFIER_STATISTICS.iter().any(|word| line.starts_with(word))
+                })
+                .last();
             match reason {
                 Some(reason) => format!("{io_error}: {reason}"),
                 None => io_error.to_string(),
