@@ -1,7 +1,7 @@
 //! `nslife doctor`
 
 use std::{
-    io::{self, Write as _},
+    io::{self, BufWriter, Write as _},
     process::ExitCode,
 };
 
@@ -11,7 +11,7 @@ use nslife::{
     view::{json, text::doctor::write_report},
 };
 
-use super::output::palette;
+use super::output::{palette, show};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -30,12 +30,14 @@ enum Output {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let report = engine::examine();
-    let mut out = io::stdout().lock();
-    match args.output {
-        Output::Text => write_report(&mut out, palette(), &report)?,
-        Output::Json => json::write_pretty(&mut out, &report)?,
-    }
-    out.flush()?;
+    show(|| {
+        let mut out = BufWriter::new(io::stdout().lock());
+        match args.output {
+            Output::Text => write_report(&mut out, palette(), &report)?,
+            Output::Json => json::write_pretty(&mut out, &report)?,
+        }
+        out.flush()
+    })?;
     Ok(if report.runs {
         ExitCode::SUCCESS
     } else {

@@ -1,14 +1,14 @@
 //! `nslife list`
 
 use std::{
-    io::{self, BufWriter, Write as _},
+    io::{self, BufWriter, Write},
     process::ExitCode,
 };
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 use nslife::{
-    engine::{Engine, Options},
+    engine::{Engine, Limits, Options},
     model::{Namespace, State},
     view::{
         clock::{Clock, rfc3339},
@@ -18,7 +18,10 @@ use nslife::{
 };
 use tracer_common::kind::NsKind;
 
-use super::{output::palette, values};
+use super::{
+    output::{palette, show},
+    values,
+};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -58,15 +61,31 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..Options::default()
     })?;
     let taken_at = Timestamp::now();
-    let mut all: Vec<_> = engine.tracker().namespaces().collect();
-    all.sort_by_key(|ns| (ns.kind, !ns.initial, ns.inum, ns.id));
-    let shown: Vec<_> = all.iter().filter(|ns| args.wants(ns)).copied().collect();
-    let limits = engine.limits();
+    let mut namespaces: Vec<_> = engine.tracker().namespaces().collect();
+    namespaces.sort_by_key(|ns| (ns.kind, !ns.initial, ns.inum, ns.id));
+    show(|| {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write(&mut out, args, &namespaces, engine.limits(), taken_at)?;
+        out.flush()
+    })?;
+    let because = &engine.limits().because;
+    if args.output != Output::Json && !because.is_empty() {
+        eprintln!("nslife: not the whole picture: {}", because.join("; "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
 
-    let mut out = BufWriter::new(io::stdout().lock());
+fn write(
+    out: &mut impl Write,
+    args: &Args,
+    all: &[Namespace],
+    limits: &Limits,
+    taken_at: Timestamp,
+) -> io::Result<()> {
+    let shown: Vec<_> = all.iter().filter(|ns| args.wants(ns)).copied().collect();
     match args.output {
-        Output::Table => table::write_namespaces(&mut out, palette(), &shown, &all)?,
-        Output::Tree => tree::write_tree(&mut out, palette(), &shown, &all)?,
+        Output::Table => table::write_namespaces(out, palette(), &shown, all),
+        Output::Tree => tree::write_tree(out, palette(), &shown, all),
         Output::Json => {
             let clock = Clock::sample();
             let system = rustix::system::uname();
@@ -78,15 +97,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 incomplete_because: &limits.because,
                 namespaces: shown.iter().map(|ns| json::namespace(ns, &clock)).collect(),
             };
-            json::write_pretty(&mut out, &list)?;
+            json::write_pretty(out, &list)
         }
     }
-    out.flush()?;
-    if args.output != Output::Json && !limits.because.is_empty() {
-        eprintln!(
-            "nslife: not the whole picture: {}",
-            limits.because.join("; ")
-        );
-    }
-    Ok(ExitCode::SUCCESS)
 }

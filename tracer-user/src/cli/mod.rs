@@ -53,10 +53,6 @@ pub(crate) fn run() -> ExitCode {
         Verb::Doctor(args) => doctor::run(&args),
     };
     ended.unwrap_or_else(|error| {
-        if output::is_broken_pipe(&error) {
-            // Who read the output has seen enough.
-            return ExitCode::SUCCESS;
-        }
         complain(&error);
         let status = error
             .downcast_ref::<CommandError>()
@@ -77,6 +73,3 @@ fn complain(error: &anyhow::Error) {
         eprintln!("nslife: `nslife doctor` shows what this system offers and what is missing");
     }
 }
-
-#[cfg(test)]
-mod tests;

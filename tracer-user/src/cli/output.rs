@@ -18,9 +18,12 @@ pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether this is about nobody reading the output any more.
-pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+/// Writes to standard output. False if nobody reads it any more, which is no
+/// failure: whoever did has seen enough.
+pub(super) fn show(write: impl FnOnce() -> io::Result<()>) -> io::Result<bool> {
+    match write() {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
 }

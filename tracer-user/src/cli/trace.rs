@@ -45,8 +45,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", value_parser = values::duration)]
     duration: Option<Duration>,
 
-    /// After COMMAND, wait at most so long for the namespaces that it created
-    /// to be freed
+    /// When COMMAND or the process of --pid has ended, wait at most so long
+    /// for the namespaces that it created to be freed
     #[arg(long, value_name = "D", default_value = "2s", value_parser = values::duration)]
     linger: Duration,
 

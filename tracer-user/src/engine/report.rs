@@ -55,6 +55,7 @@ pub struct HookReport {
     /// Whether nslife refuses to run without it.
     pub required: bool,
     /// What became of it.
+    #[serde(flatten)]
     pub state: HookState,
     /// Kernel functions that were tried first, in vain.
     pub attempts: Vec<Attempt>,

@@ -86,6 +86,3 @@ async fn landing(State(app): State<App>) -> Html<String> {
 "
     ))
 }
-
-#[cfg(test)]
-mod tests;

@@ -184,6 +184,3 @@ fn in_any_slot(wanted: NsNumber, nsproxy: &Nsproxy) -> bool {
         .into_iter()
         .any(|slot| wanted.is_in(nsproxy, slot))
 }
-
-#[cfg(test)]
-mod tests;

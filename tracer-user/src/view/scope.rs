@@ -106,6 +106,3 @@ impl Scope {
         task.is_some_and(|task| Some(task.tgid) == self.own_tgid)
     }
 }
-
-#[cfg(test)]
-mod tests;

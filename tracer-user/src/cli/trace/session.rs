@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     super::{
         command::{Held, Inherited},
-        output::is_broken_pipe,
+        output::show,
         target::{Process, Target, exit_code},
     },
     Args,
@@ -54,11 +54,8 @@ pub(super) async fn run(
     if status.is_none() {
         status = wait(&mut target, &mut signals).await?;
     }
-    match traced {
-        Ok(()) => eprintln!("nslife: {}", printer.summary()),
-        // Who read it has seen enough.
-        Err(error) if is_broken_pipe(&error) => {}
-        Err(error) => return Err(error),
+    if traced? {
+        eprintln!("nslife: {}", printer.summary());
     }
     Ok(status.map_or(0, exit_code))
 }
@@ -102,7 +99,8 @@ async fn select(
     Ok(Target::Command(held.release().await?))
 }
 
-/// Shows what happens, until there is nothing more to wait for.
+/// Shows what happens, until there is nothing more to wait for. False if it
+/// ended because nobody reads any more.
 async fn watch(
     args: &Args,
     engine: &mut Engine,
@@ -110,14 +108,16 @@ async fn watch(
     signals: &mut StopSignals,
     printer: &mut Printer,
     status: &mut Option<ExitStatus>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
     // A time too far off to be expressed never comes.
     let mut deadline = args
         .duration
         .and_then(|duration| Instant::now().checked_add(duration));
     let mut ended = false;
-    printer.header()?;
+    if !show(|| printer.header())? {
+        return Ok(false);
+    }
     loop {
         tokio::select! {
             result = engine.next(&mut transitions, &mut notices) => result?,
@@ -135,14 +135,15 @@ async fn watch(
                 }
             }
         }
-        printer.show(&mut transitions, &mut notices)?;
+        if !show(|| printer.show(&mut transitions, &mut notices))? {
+            return Ok(false);
+        }
         if ended && printer.scope.remaining().is_empty() {
             break;
         }
     }
     engine.poll_now(&mut transitions, &mut notices)?;
-    printer.show(&mut transitions, &mut notices)?;
-    Ok(())
+    Ok(show(|| printer.show(&mut transitions, &mut notices))?)
 }
 
 /// Waits for COMMAND, if there is one, passing signals on.

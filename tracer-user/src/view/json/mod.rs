@@ -135,6 +135,3 @@ fn creator(creator: &Creator) -> CreatorJson {
         cgroup_id: (creator.cgroup != 0).then_some(creator.cgroup),
     }
 }
-
-#[cfg(test)]
-mod tests;

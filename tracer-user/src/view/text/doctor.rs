@@ -131,6 +131,3 @@ fn write_items(out: &mut impl Write, items: &[String]) -> io::Result<()> {
         .iter()
         .try_for_each(|item| writeln!(out, "  - {item}"))
 }
-
-#[cfg(test)]
-mod tests;

@@ -108,6 +108,3 @@ pub fn write_namespaces(
         .collect();
     write_table(out, palette, heading, &rows)
 }
-
-#[cfg(test)]
-mod tests;

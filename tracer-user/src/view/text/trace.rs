@@ -106,7 +106,7 @@ impl TraceText {
                 EventName::Resync,
                 at,
                 None,
-                &format!("walked again, {corrections} corrections"),
+                &format!("walked again, corrections: {corrections}"),
             ),
         }
     }
@@ -195,6 +195,3 @@ fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> S
     parts.push(actor.map(|actor| format!("by {}", task(actor))));
     list(parts.into_iter().flatten()).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

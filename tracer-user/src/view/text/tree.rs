@@ -148,6 +148,3 @@ impl<'a> Tree<'a> {
         format!("{}{state}{facts}", self.palette.paint(style, text))
     }
 }
-
-#[cfg(test)]
-mod tests;

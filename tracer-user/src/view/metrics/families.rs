@@ -1,0 +1,170 @@
+//! The families of metrics: their names, labels and meanings.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    registry::Registry,
+};
+
+use crate::model::Lifecycle;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct TypeLabels {
+    pub(super) ns_type: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct TypeStateLabels {
+    pub(super) ns_type: &'static str,
+    pub(super) state: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct ReasonLabels {
+    pub(super) reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct CauseLabels {
+    pub(super) cause: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct StateLabels {
+    pub(super) state: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct HookLabels {
+    pub(super) hook: &'static str,
+}
+
+/// Seconds as a floating-point gauge.
+pub(super) type Seconds = Gauge<f64, AtomicU64>;
+
+/// What is counted and measured. Clones of what the registry holds: all
+/// share their values.
+#[derive(Debug, Default)]
+pub(super) struct Families {
+    pub(super) namespaces: Family<TypeStateLabels, Gauge>,
+    pub(super) steps: [Family<TypeLabels, Counter>; Lifecycle::ALL.len()],
+    pub(super) switches: Family<ReasonLabels, Counter>,
+    pub(super) nsproxies: Gauge,
+    pub(super) events: Counter,
+    pub(super) lost: Family<CauseLabels, Counter>,
+    pub(super) resyncs: Counter,
+    pub(super) corrections: Counter,
+    pub(super) hooks: Family<StateLabels, Gauge>,
+    pub(super) hook_attached: Family<HookLabels, Gauge>,
+    pub(super) complete: Gauge,
+    pub(super) activity_partial: Gauge,
+    pub(super) scrape_duration: Seconds,
+}
+
+impl Families {
+    /// Gives each its name and its meaning.
+    pub(super) fn register(&self, registry: &mut Registry, version: &'static str) {
+        let ours = registry.sub_registry_with_prefix("nslife");
+        ours.register(
+            "build",
+            "What this is",
+            Info::new(vec![("version", version)]),
+        );
+        ours.register(
+            "namespaces",
+            "Namespaces by type and state",
+            self.namespaces.clone(),
+        );
+        for (step, family) in Lifecycle::ALL.into_iter().zip(&self.steps) {
+            let (name, help) = step_family(step);
+            ours.register(name, help, family.clone());
+        }
+        ours.register(
+            "nsproxy_switches",
+            "Tasks that changed their set of namespaces, by how",
+            self.switches.clone(),
+        );
+        ours.register(
+            "nsproxies",
+            "Sets of namespaces shared by tasks",
+            self.nsproxies.clone(),
+        );
+        ours.register(
+            "events",
+            "Records that the kernel programs wrote",
+            self.events.clone(),
+        );
+        ours.register(
+            "events_lost",
+            "What did not reach nslife, by cause; each loss leads to a resync",
+            self.lost.clone(),
+        );
+        ours.register(
+            "resyncs",
+            "Walks that renewed the picture",
+            self.resyncs.clone(),
+        );
+        ours.register(
+            "resync_corrections",
+            "Mistakes in the picture that those walks corrected",
+            self.corrections.clone(),
+        );
+        ours.register(
+            "hooks",
+            "Hooks by what became of them on this kernel; a missing one is a loss of sight",
+            self.hooks.clone(),
+        );
+        ours.register(
+            "hook_attached",
+            "Whether a hook that this kernel calls for is attached",
+            self.hook_attached.clone(),
+        );
+        ours.register(
+            "complete",
+            "Whether every namespace of this system is known",
+            self.complete.clone(),
+        );
+        ours.register(
+            "activity_partial",
+            "Whether the active state is derived from only some of what keeps a namespace active",
+            self.activity_partial.clone(),
+        );
+        ours.register(
+            "scrape_duration_seconds",
+            "How long the scrape before this one took to put together",
+            self.scrape_duration.clone(),
+        );
+    }
+}
+
+/// Name and meaning of the counter of a step; `_total` is added on encoding.
+const fn step_family(step: Lifecycle) -> (&'static str, &'static str) {
+    match step {
+        Lifecycle::Created => (
+            "namespace_created",
+            "Namespaces created since nslife started",
+        ),
+        Lifecycle::Activated => (
+            "namespace_activated",
+            "Namespaces that became active for the first time",
+        ),
+        Lifecycle::Deactivated => (
+            "namespace_deactivated",
+            "Namespaces that became inactive while still referenced",
+        ),
+        Lifecycle::Resurrected => (
+            "namespace_resurrected",
+            "Inactive namespaces that became active again",
+        ),
+        Lifecycle::Destroyed => (
+            "namespace_destroyed",
+            "Namespaces whose last reference was dropped",
+        ),
+        Lifecycle::Freed => (
+            "namespace_freed",
+            "Namespaces whose inode number was given back",
+        ),
+    }
+}

@@ -1,0 +1,205 @@
+//! The command itself, as far as it goes on a system that may refuse it.
+
+use std::{
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Output},
+};
+
+#[path = "support/schemas.rs"]
+mod schemas;
+
+fn nslife(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nslife"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Fails if the output shows the inside of a program.
+#[track_caller]
+fn assert_decent(output: &Output) {
+    let text = stderr(output);
+    for word in ["panicked", "backtrace", "RUST_", ".rs:"] {
+        assert!(!text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn usage_errors_name_the_possible_values_and_exit_with_2() {
+    let cases: [(&[&str], &str); 12] = [
+        (
+            &["list", "--ns-type", "net,foo"],
+            "mnt, uts, ipc, user, pid, net, cgroup, time",
+        ),
+        (&["list", "--state", "dead"], "active, inactive, destroyed"),
+        (&["list", "--output", "yaml"], "table, json, tree"),
+        (&["trace", "--event", "born"], "created, activated"),
+        (&["trace", "--output", "xml"], "text, json"),
+        (&["trace", "--duration", "10"], "10s or 2m"),
+        (&["trace", "--linger=-1s"], "--linger"),
+        (&["trace", "--ns", "eth0"], "/proc/PID/ns"),
+        (
+            &["trace", "--pid", "1", "--", "true"],
+            "cannot be used with",
+        ),
+        (&["daemon", "--web.listen-address", "nowhere"], "HOST:PORT"),
+        (
+            &["daemon", "--web.telemetry-path", "/"],
+            "not a path for metrics",
+        ),
+        (&["doctor", "--output", "table"], "text, json"),
+    ];
+    for (arguments, expected) in cases {
+        let output = nslife(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let text = stderr(&output);
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+        assert_decent(&output);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for arguments in [
+        &["--help"][..],
+        &["trace", "--help"],
+        &["--version"],
+        &["list", "-V"],
+    ] {
+        let output = nslife(arguments);
+        assert!(output.status.success(), "{arguments:?}");
+        assert!(!output.stdout.is_empty(), "{arguments:?}");
+    }
+    let help = String::from_utf8(nslife(&["--help"]).stdout).unwrap();
+    assert!(help.contains("Exit status:"));
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_told_before_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    std::fs::write(&text, "not a program").unwrap();
+    std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let text = text.to_str().unwrap();
+    for (command, status, expected) in [
+        ("no-such-command", 127, "no-such-command: command not found"),
+        (
+            "/no/such/command",
+            127,
+            "/no/such/command: command not found",
+        ),
+        ("", 127, "command not found"),
+        ("/", 126, "/: cannot be executed"),
+        (text, 126, "cannot be executed: Permission denied"),
+    ] {
+        let output = nslife(&["trace", "--", command]);
+        assert_eq!(output.status.code(), Some(status), "{command:?}");
+        let text = stderr(&output);
+        assert!(
+            text.starts_with("nslife: ") && text.contains(expected),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_decent(&output);
+    }
+}
+
+#[test]
+fn a_process_that_is_not_there_is_told() {
+    let output = nslife(&["trace", "--pid", "4194305"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.starts_with("nslife: no process 4194305"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_decent(&output);
+}
+
+#[test]
+fn a_port_in_use_is_told_before_anything_is_loaded() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = nslife(&["daemon", "--web.listen-address", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    let expected = format!("nslife: cannot listen on {address}: Address already in use");
+    let complaint = text
+        .lines()
+        .find(|line| line.starts_with("nslife: "))
+        .unwrap();
+    assert!(complaint.starts_with(&expected), "{text}");
+    assert!(complaint.contains("--web.listen-address"), "{text}");
+    assert!(!text.contains("nslife doctor"), "{text}");
+    assert_decent(&output);
+}
+
+#[test]
+fn the_doctor_says_whether_nslife_runs_and_its_exit_status_agrees() {
+    let output = nslife(&["doctor", "--output", "json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    schemas::assert_valid(&schemas::validator("doctor"), &document);
+    let runs = document["runs"].as_bool().unwrap();
+    assert_eq!(output.status.code(), Some(i32::from(!runs)));
+
+    let output = nslife(&["doctor"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(i32::from(!runs)));
+    assert!(text.starts_with("Kernel\n"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours without a terminal");
+}
+
+/// On a system that refuses: what it is, where to look, and nothing else. On
+/// one that does not, these verbs work, which other tests look at.
+#[test]
+fn what_cannot_start_says_so_in_two_lines() {
+    if nslife(&["doctor"]).status.success() {
+        return;
+    }
+    let free = "127.0.0.1:0";
+    for arguments in [
+        &["list"][..],
+        &["list", "--output", "json"],
+        &["trace", "--duration", "1s"],
+        &["trace", "--", "true"],
+        &[
+            "daemon",
+            "--log.level",
+            "error",
+            "--web.listen-address",
+            free,
+        ],
+    ] {
+        let output = nslife(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let text = stderr(&output);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{arguments:?}: {text}");
+        assert!(
+            lines.iter().all(|line| line.starts_with("nslife: ")),
+            "{text}"
+        );
+        assert!(lines[1].contains("`nslife doctor`"), "{text}");
+        assert_decent(&output);
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_changes_nothing() {
+    let status = nslife(&["doctor"]).status;
+    // Gone before the first byte is written.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_nslife"))
+        .arg("doctor")
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(output.status, status);
+    assert_eq!(stderr(&output), "");
+}

@@ -1,0 +1,161 @@
+//! The web server, over real connections.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use nslife::{
+    http::{self, App},
+    view::metrics::Metrics,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server {
+    address: SocketAddr,
+    ready: Arc<AtomicBool>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn server(telemetry_path: &str, drain: Duration) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let ready = Arc::new(AtomicBool::new(false));
+    let app = App {
+        metrics: Arc::new(Metrics::new("1.2.3")),
+        ready: Arc::clone(&ready),
+        telemetry_path: telemetry_path.parse().unwrap(),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        http::serve(listener, http::router(app), stopped, drain).await;
+    });
+    Server {
+        address,
+        ready,
+        stop,
+        task,
+    }
+}
+
+impl Server {
+    /// The whole answer to a request.
+    async fn ask(&self, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        timeout(PATIENCE, read).await.unwrap().unwrap();
+        answer
+    }
+
+    async fn end(self) {
+        drop(self.stop);
+        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn readiness_follows_the_first_walk_and_health_does_not() {
+    let server = server("/metrics", PATIENCE).await;
+    let status = async |path| {
+        let answer = server.ask(path, "").await;
+        answer.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(status("/healthz").await, "HTTP/1.1 200 OK");
+    assert_eq!(status("/readyz").await, "HTTP/1.1 503 Service Unavailable");
+    server.ready.store(true, Ordering::Relaxed);
+    assert_eq!(status("/readyz").await, "HTTP/1.1 200 OK");
+    assert_eq!(status("/nothing").await, "HTTP/1.1 404 Not Found");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_asked_for() {
+    let server = server("/metrics", PATIENCE).await;
+    let open = server
+        .ask(
+            "/metrics",
+            "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n",
+        )
+        .await;
+    assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0"));
+    assert!(open.trim_end().ends_with("# EOF"));
+    let plain = server.ask("/metrics", "").await;
+    assert!(plain.contains("content-type: text/plain; version=0.0.4"));
+    assert!(plain.contains("# TYPE nslife_namespace_created_total counter"));
+    for answer in [open, plain] {
+        assert!(answer.contains("nslife_build_info{version=\"1.2.3\"} 1"));
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_landing_page_leads_to_the_metrics_wherever_they_are() {
+    let server = server("/else/where", PATIENCE).await;
+    let page = server.ask("/", "").await;
+    assert!(page.contains("content-type: text/html"));
+    assert!(page.contains("<a href=\"/else/where\">Metrics</a>"));
+    let metrics = server.ask("/else/where", "").await;
+    assert!(metrics.starts_with("HTTP/1.1 200 OK"));
+    let nothing = server.ask("/metrics", "").await;
+    assert!(nothing.starts_with("HTTP/1.1 404"));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn idle_connections_end_at_once_and_slow_ones_after_the_drain() {
+    let idle = server("/metrics", PATIENCE).await;
+    let mut connection = TcpStream::connect(idle.address).await.unwrap();
+    // A first answer, so that the connection is known to be served.
+    connection
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut byte = [0];
+    connection.read_exact(&mut byte).await.unwrap();
+    let start = Instant::now();
+    idle.end().await;
+    assert!(start.elapsed() < PATIENCE);
+
+    let slow = server("/metrics", Duration::from_millis(100)).await;
+    let mut connection = TcpStream::connect(slow.address).await.unwrap();
+    connection
+        .write_all(b"GET /healthz HTTP/1.1\r\n")
+        .await
+        .unwrap();
+    slow.end().await;
+}
+
+#[tokio::test]
+async fn many_connections_wait_for_their_turn() {
+    let server = server("/metrics", Duration::from_millis(100)).await;
+    let mut connections = Vec::new();
+    for _ in 0..100 {
+        connections.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    // Those at the front of the queue go away, and the turn comes.
+    drop(connections);
+    let answer = server.ask("/healthz", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"));
+    server.end().await;
+}

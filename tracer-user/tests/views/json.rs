@@ -1,0 +1,298 @@
+//! JSON: exactly the documented fields, and as the schemas say.
+
+use nslife::{
+    engine::{Notice, Report},
+    model::{Counts, Lifecycle, Namespace},
+    view::{
+        escape::is_unsafe,
+        json::{self, ListJson, SCHEMA, write_line, write_pretty},
+    },
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracer_common::{event::Reason, kind::NsKind};
+
+use crate::{
+    schemas::{assert_valid, schema, validator},
+    values::{
+        actor, clock, every_transition, initial, initial_nsproxy, namespace, report, step, switch,
+    },
+};
+
+/// What a reader of the output gets.
+fn written(value: &impl Serialize) -> Value {
+    let mut line = Vec::new();
+    write_line(&mut line, value).unwrap();
+    assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+    serde_json::from_slice(&line).unwrap()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let object = value.as_object().unwrap();
+    object.keys().map(String::as_str).collect()
+}
+
+fn sorted<const N: usize>(mut names: [&str; N]) -> [&str; N] {
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn the_schemas_are_schemas() {
+    for name in ["namespace", "list", "trace", "doctor"] {
+        let schema = schema(name);
+        jsonschema::draft202012::meta::validate(&schema).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(schema["$id"], format!("urn:nslife:schema:1:{name}"));
+    }
+}
+
+#[test]
+fn a_namespace_has_its_fields() {
+    let document = written(&json::namespace(&namespace(57, NsKind::User), &clock()));
+    assert_eq!(
+        document,
+        json!({
+            "id": 57,
+            "ns_id": 57,
+            "ns_type": "user",
+            "inum": 4_026_532_057_u32,
+            "state": "active",
+            "ref_count": 2,
+            "active_count": 1,
+            "counts_at": "2026-11-22T01:00:01.000000500Z",
+            "initial": false,
+            "owner": 3,
+            "parent": 3,
+            "owner_uid": 1000,
+            "level": 1,
+            "tasks": 1,
+            "created_at": "2026-11-22T01:00:01.000000000Z",
+            "creator": { "pid": 100, "tgid": 100, "comm": "unshare", "cgroup_id": 4242 },
+        })
+    );
+    assert_valid(&validator("namespace"), &document);
+}
+
+#[test]
+fn what_is_not_known_is_null() {
+    let ns = Namespace {
+        ns_id: None,
+        counts: Counts {
+            refs: None,
+            active: None,
+            at: 7,
+        },
+        owner: None,
+        tasks: None,
+        created_at: None,
+        creator: None,
+        ..namespace(57, NsKind::Net)
+    };
+    let document = written(&json::namespace(&ns, &clock()));
+    assert_valid(&validator("namespace"), &document);
+    for field in [
+        "ns_id",
+        "ref_count",
+        "active_count",
+        "counts_at",
+        "owner",
+        "parent",
+        "owner_uid",
+        "level",
+        "tasks",
+        "created_at",
+        "creator",
+    ] {
+        assert_eq!(document[field], Value::Null, "{field}");
+    }
+}
+
+#[test]
+fn a_list_is_as_its_schema_says() {
+    let list = |complete, because: &[String]| {
+        let namespaces = [initial(3, NsKind::User), namespace(57, NsKind::Net)];
+        written(&ListJson {
+            schema: SCHEMA,
+            kernel: "7.3.4",
+            taken_at: "2026-11-22T01:00:09.000000000Z".into(),
+            complete,
+            incomplete_because: because,
+            namespaces: namespaces
+                .iter()
+                .map(|ns| json::namespace(ns, &clock()))
+                .collect(),
+        })
+    };
+    let validator = validator("list");
+    let whole = list(true, &[]);
+    assert_valid(&validator, &whole);
+    assert_eq!(
+        keys(&whole),
+        sorted([
+            "schema",
+            "kernel",
+            "taken_at",
+            "complete",
+            "incomplete_because",
+            "namespaces"
+        ])
+    );
+    assert_valid(&validator, &list(false, &["a reason".into()]));
+    assert!(!validator.is_valid(&list(false, &[])), "no reason given");
+}
+
+#[test]
+fn every_line_of_a_trace_is_as_its_schema_says() {
+    let validator = validator("trace");
+    let clock = clock();
+    for transition in every_transition() {
+        assert_valid(&validator, &written(&json::transition(&transition, &clock)));
+    }
+    let now = "2026-11-22T01:00:09Z".parse().unwrap();
+    for cause in [
+        "ring_full",
+        "map_full",
+        "read_failed",
+        "recursion",
+        "undecodable",
+    ] {
+        let lost = Notice::Lost { cause, count: 3 };
+        assert_valid(&validator, &written(&json::notice(&lost, now)));
+    }
+    let resync = Notice::Resync { corrections: 0 };
+    assert_eq!(
+        written(&json::notice(&resync, now)),
+        json!({
+            "schema": 1,
+            "ts": "2026-11-22T01:00:09.000000000Z",
+            "event": "resync",
+            "corrections": 0,
+        })
+    );
+    assert_valid(&validator, &written(&json::notice(&resync, now)));
+}
+
+#[test]
+fn a_step_names_its_actor_only_if_there_is_one() {
+    let clock = clock();
+    let net = namespace(57, NsKind::Net);
+    let by = actor(100, b"unshare");
+    let known = written(&json::transition(
+        &step(Lifecycle::Created, net, Some(by)),
+        &clock,
+    ));
+    assert_eq!(
+        keys(&known),
+        sorted(["schema", "ts", "event", "namespace", "actor"])
+    );
+    assert_eq!(known["ts"], "2026-11-22T01:00:02.500000000Z");
+    assert_eq!(
+        known["actor"],
+        json!({ "pid": 100, "tgid": 100, "comm": "unshare" })
+    );
+    let unknown = written(&json::transition(
+        &step(Lifecycle::Freed, net, None),
+        &clock,
+    ));
+    assert_eq!(unknown["actor"], Value::Null);
+}
+
+#[test]
+fn a_switch_has_both_sides_and_what_changed() {
+    let clock = clock();
+    let transitions = every_transition();
+    let find = |wanted: Reason| {
+        let line = transitions
+            .iter()
+            .map(|transition| written(&json::transition(transition, &clock)))
+            .find(|line| line["reason"] == wanted.name());
+        line.unwrap()
+    };
+    let unshare = find(Reason::Unshare);
+    assert_eq!(
+        unshare,
+        json!({
+            "schema": 1,
+            "ts": "2026-11-22T01:00:02.500000000Z",
+            "event": "switched",
+            "pid": 100,
+            "tgid": 100,
+            "comm": "unshare",
+            "reason": "unshare",
+            "from": {
+                "nsproxy": 1,
+                "count": 90,
+                "namespaces": {
+                    "uts": 2, "ipc": 1, "mnt": 8, "pid_for_children": 4, "net": 7,
+                    "time": 6, "time_for_children": 6, "cgroup": 5,
+                },
+            },
+            "to": {
+                "nsproxy": 12,
+                "count": 1,
+                "namespaces": {
+                    "uts": 2, "ipc": 1, "mnt": 8, "pid_for_children": 4, "net": 57,
+                    "time": 6, "time_for_children": 6, "cgroup": 5,
+                },
+            },
+            "changed": ["net"],
+        })
+    );
+    let exit = find(Reason::Exit);
+    assert_eq!(exit["to"], Value::Null);
+    assert_eq!(exit["changed"], json!([]));
+}
+
+#[test]
+fn hostile_names_make_valid_and_harmless_json() {
+    let names: [&[u8]; 5] = [
+        b"\"}\n{\"x\":\"",
+        b"\x1b[31m\x00hidden",
+        b"\xff\xfe\xc3",
+        "\u{202e}\u{9b}2J".as_bytes(),
+        &[0xff; 16],
+    ];
+    let validator = validator("trace");
+    for name in names {
+        let exit = switch(actor(5, name), Reason::Exit, initial_nsproxy(), None);
+        let mut line = Vec::new();
+        write_line(&mut line, &json::transition(&exit, &clock())).unwrap();
+        let text = String::from_utf8(line).unwrap();
+        let rest = text.strip_suffix('\n').unwrap();
+        assert!(!rest.chars().any(is_unsafe), "{rest}");
+        let document = serde_json::from_str(rest).unwrap();
+        assert_valid(&validator, &document);
+    }
+}
+
+#[test]
+fn a_report_is_as_its_schema_says() {
+    let validator = validator("doctor");
+    let document = written(&report());
+    assert_valid(&validator, &document);
+    assert_eq!(
+        document["hooks"][0],
+        json!({
+            "name": "nsproxy_switch",
+            "purpose": "tasks change their namespaces",
+            "required": true,
+            "state": "attached",
+            "function": "switch_task_namespaces",
+            "how": "fentry",
+            "attempts": [],
+        })
+    );
+    let mut pretty = Vec::new();
+    write_pretty(&mut pretty, &report()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&pretty).unwrap(), document);
+
+    let refused = Report {
+        bpf_problem: Some("Operation not permitted".into()),
+        hooks: vec![],
+        can: vec![],
+        cannot: vec![],
+        runs: false,
+        ..report()
+    };
+    assert_valid(&validator, &written(&refused));
+}

@@ -1,0 +1,13 @@
+//! What people and programs see, made from values of the model.
+
+#[path = "../support/schemas.rs"]
+mod schemas;
+mod values;
+
+mod doctor;
+mod filter;
+mod json;
+mod metrics;
+mod namespaces;
+mod scope;
+mod trace;

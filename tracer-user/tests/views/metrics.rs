@@ -1,0 +1,238 @@
+//! Metrics: what is there from the start, what moves them, and their form.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nslife::{
+    engine::{KernelTotals, Limits, Notice},
+    model::{Census, Lifecycle, State},
+    view::metrics::{Format, Metrics},
+};
+use tracer_common::{event::Reason, kind::NsKind};
+
+use crate::values::{every_transition, namespace, report, step};
+
+/// Samples by name and labels.
+fn samples(metrics: &Metrics, format: Format) -> BTreeMap<String, f64> {
+    let text = metrics.encode(format).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+fn value(metrics: &Metrics, sample: &str) -> f64 {
+    let samples = samples(metrics, Format::OpenMetrics);
+    *samples
+        .get(sample)
+        .unwrap_or_else(|| panic!("{sample} in {samples:#?}"))
+}
+
+#[test]
+fn every_label_set_is_there_from_the_start() {
+    let found = samples(&Metrics::new("1.2.3"), Format::OpenMetrics);
+    let mut expected: BTreeSet<String> = [
+        "nslife_nsproxies",
+        "nslife_events_total",
+        "nslife_resyncs_total",
+        "nslife_resync_corrections_total",
+        "nslife_complete",
+        "nslife_activity_partial",
+        "nslife_scrape_duration_seconds",
+    ]
+    .map(String::from)
+    .into();
+    for kind in NsKind::ALL.map(NsKind::name) {
+        for state in State::ALL.map(State::name) {
+            expected.insert(format!(
+                "nslife_namespaces{{ns_type=\"{kind}\",state=\"{state}\"}}"
+            ));
+        }
+        for step in Lifecycle::ALL.map(Lifecycle::name) {
+            expected.insert(format!(
+                "nslife_namespace_{step}_total{{ns_type=\"{kind}\"}}"
+            ));
+        }
+    }
+    for reason in Reason::ALL.map(Reason::name) {
+        expected.insert(format!(
+            "nslife_nsproxy_switches_total{{reason=\"{reason}\"}}"
+        ));
+    }
+    for cause in [
+        "ring_full",
+        "map_full",
+        "read_failed",
+        "recursion",
+        "undecodable",
+    ] {
+        expected.insert(format!("nslife_events_lost_total{{cause=\"{cause}\"}}"));
+    }
+    for state in ["attached", "not_needed", "missing"] {
+        expected.insert(format!("nslife_hooks{{state=\"{state}\"}}"));
+    }
+    for name in &expected {
+        assert_eq!(found.get(name), Some(&0.0), "{name}");
+    }
+    let others: BTreeSet<_> = found
+        .keys()
+        .filter(|name| !expected.contains(*name))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        others,
+        BTreeSet::from([
+            "nslife_build_info{version=\"1.2.3\"}",
+            "process_cpu_seconds_total",
+            "process_max_fds",
+            "process_open_fds",
+            "process_resident_memory_bytes",
+            "process_start_time_seconds",
+            "process_virtual_memory_bytes",
+        ])
+    );
+    assert_eq!(found["nslife_build_info{version=\"1.2.3\"}"], 1.0);
+}
+
+#[test]
+fn every_step_counts_once() {
+    let metrics = Metrics::new("0");
+    for kind in Lifecycle::ALL {
+        metrics.transition(&step(kind, namespace(57, NsKind::Net), None));
+    }
+    for kind in Lifecycle::ALL.map(Lifecycle::name) {
+        let sample = |ns_type| format!("nslife_namespace_{kind}_total{{ns_type=\"{ns_type}\"}}");
+        assert_eq!(value(&metrics, &sample("net")), 1.0);
+        assert_eq!(value(&metrics, &sample("user")), 0.0);
+    }
+}
+
+#[test]
+fn exits_are_those_that_the_kernel_counted() {
+    let metrics = Metrics::new("0");
+    for transition in every_transition() {
+        metrics.transition(&transition);
+    }
+    metrics.totals(&KernelTotals {
+        exits: 1000,
+        records: 20,
+        ..KernelTotals::default()
+    });
+    let switches = |reason| {
+        value(
+            &metrics,
+            &format!("nslife_nsproxy_switches_total{{reason=\"{reason}\"}}"),
+        )
+    };
+    assert_eq!(switches("exit"), 1000.0);
+    for reason in ["clone", "unshare", "setns", "exec"] {
+        assert_eq!(switches(reason), 1.0, "{reason}");
+    }
+    assert_eq!(value(&metrics, "nslife_events_total"), 20.0);
+}
+
+#[test]
+fn losses_are_counted_by_cause_and_only_once() {
+    let metrics = Metrics::new("0");
+    let lost = |cause, count| metrics.notice(&Notice::Lost { cause, count });
+    lost("undecodable", 2);
+    // Comes again with the kernel's totals.
+    lost("ring_full", 7);
+    let totals = KernelTotals {
+        lost_ring_full: 7,
+        lost_recursion: 1,
+        ..KernelTotals::default()
+    };
+    metrics.totals(&totals);
+    metrics.totals(&totals);
+    metrics.notice(&Notice::Resync { corrections: 4 });
+    let value = |sample: &str| value(&metrics, sample);
+    assert_eq!(
+        value("nslife_events_lost_total{cause=\"undecodable\"}"),
+        2.0
+    );
+    assert_eq!(value("nslife_events_lost_total{cause=\"ring_full\"}"), 7.0);
+    assert_eq!(value("nslife_events_lost_total{cause=\"recursion\"}"), 1.0);
+    assert_eq!(value("nslife_resyncs_total"), 1.0);
+    assert_eq!(value("nslife_resync_corrections_total"), 4.0);
+}
+
+#[test]
+fn gauges_follow_what_there_is() {
+    let metrics = Metrics::new("0");
+    let mut census = Census {
+        nsproxies: 5,
+        ..Census::default()
+    };
+    census.namespaces[NsKind::Net as usize][State::Inactive as usize] = 3;
+    metrics.census(&census);
+    metrics.hooks(&report().hooks);
+    metrics.limits(&Limits {
+        complete: true,
+        because: vec![],
+        partial_activity: true,
+    });
+    let value = |sample: &str| value(&metrics, sample);
+    assert_eq!(
+        value("nslife_namespaces{ns_type=\"net\",state=\"inactive\"}"),
+        3.0
+    );
+    assert_eq!(value("nslife_nsproxies"), 5.0);
+    assert_eq!(value("nslife_hooks{state=\"attached\"}"), 1.0);
+    assert_eq!(value("nslife_hooks{state=\"not_needed\"}"), 1.0);
+    assert_eq!(value("nslife_hooks{state=\"missing\"}"), 1.0);
+    assert_eq!(value("nslife_hook_attached{hook=\"nsproxy_switch\"}"), 1.0);
+    assert_eq!(value("nslife_hook_attached{hook=\"nsproxy_free\"}"), 0.0);
+    assert_eq!(value("nslife_complete"), 1.0);
+    assert_eq!(value("nslife_activity_partial"), 1.0);
+    assert!(
+        !samples(&metrics, Format::OpenMetrics)
+            .contains_key("nslife_hook_attached{hook=\"ns_last_ref_pid\"}"),
+        "what this kernel does not need is not missing"
+    );
+}
+
+#[test]
+fn both_formats_have_the_same_samples_and_are_well_formed() {
+    let metrics = Metrics::new("0");
+    metrics.hooks(&report().hooks);
+    let names = |format| -> BTreeSet<_> { samples(&metrics, format).into_keys().collect() };
+    assert_eq!(names(Format::OpenMetrics), names(Format::Prometheus));
+
+    let open = metrics.encode(Format::OpenMetrics).unwrap();
+    assert!(open.ends_with("\n# EOF\n"));
+    let plain = metrics.encode(Format::Prometheus).unwrap();
+    assert!(!plain.contains("# EOF") && !plain.contains("# UNIT"));
+    for (text, suffixes) in [(&open, &["_total", "_info"][..]), (&plain, &[])] {
+        check_structure(text, suffixes);
+    }
+}
+
+/// Each family is announced once, with a meaning and a type, directly above
+/// its samples, and no sample is without a family.
+fn check_structure(text: &str, suffixes: &[&str]) {
+    let (mut seen, mut help, mut family) = (BTreeSet::new(), None, None);
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, meaning) = rest.split_once(' ').unwrap();
+            assert!(meaning.ends_with('.') && !meaning.ends_with(".."), "{line}");
+            assert!(seen.insert(name), "{name} twice");
+            help = Some(name);
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(help, Some(name), "{line}");
+            assert!(["counter", "gauge", "info"].contains(&kind), "{line}");
+            family = Some(name);
+        } else {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let family = family.unwrap();
+            let fits = name == family
+                || suffixes
+                    .iter()
+                    .any(|suffix| name.strip_suffix(suffix) == Some(family));
+            assert!(fits, "{line} below {family}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Tables and trees of namespaces.
+
+use nslife::{
+    model::{Contributors, Counts, Namespace, NsId, State},
+    view::text::{style::Palette, table::write_namespaces, tree::write_tree},
+};
+use tracer_common::kind::NsKind;
+
+use crate::values::{initial, namespace};
+
+fn system() -> Vec<Namespace> {
+    let inactive = Namespace {
+        state: State::Inactive,
+        counts: Counts {
+            refs: Some(1),
+            active: Some(0),
+            at: 5,
+        },
+        tasks: Some(0),
+        owner: Some(NsId(58)),
+        because: Contributors::default(),
+        ..namespace(60, NsKind::Net)
+    };
+    let orphan = Namespace {
+        owner: None,
+        counts: Counts {
+            refs: None,
+            active: None,
+            at: 0,
+        },
+        tasks: None,
+        because: Contributors::default(),
+        ..namespace(61, NsKind::Uts)
+    };
+    let mut nested = namespace(58, NsKind::User);
+    nested.tasks = Some(3);
+    nested.because.owned = 1;
+    vec![
+        orphan,
+        initial(3, NsKind::User),
+        nested,
+        initial(7, NsKind::Net),
+        inactive,
+    ]
+}
+
+fn table(shown: &[Namespace], all: &[Namespace]) -> String {
+    let mut out = Vec::new();
+    write_namespaces(&mut out, Palette::PLAIN, shown, all).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn tree(shown: &[Namespace], all: &[Namespace]) -> String {
+    let mut out = Vec::new();
+    write_tree(&mut out, Palette::PLAIN, shown, all).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_table_is_as_wide_as_it_needs_to_be() {
+    let all = system();
+    assert_eq!(
+        table(&all, &all),
+        "\
+TYPE        INUM  ID  STATE     REFS  ACTIVE  TASKS       OWNER  HELD BY
+uts   4026532061  61  active       -       -      -           -  -
+user  4026531834   3  active       2       1     90           -  initial
+user  4026532058  58  active       2       1      3  4026531834  1 nsproxy, 1 owned namespace
+net   4026531838   7  active       2       1     90  4026531834  initial
+net   4026532060  60  inactive     1       0      0  4026532058  references alone
+"
+    );
+    assert_eq!(
+        table(&[], &all),
+        "TYPE  INUM  ID  STATE  REFS  ACTIVE  TASKS  OWNER  HELD BY\n"
+    );
+}
+
+#[test]
+fn owners_stand_above_what_they_own() {
+    let all = system();
+    assert_eq!(
+        tree(&all, &all),
+        "\
+user 4026531834 (id 3) active: initial, 90 tasks
+├── user 4026532058 (id 58) active: 1 nsproxy, 1 owned namespace, 3 tasks, uid 1000
+│   └── net 4026532060 (id 60) inactive: references alone, references 1
+└── net 4026531838 (id 7) active: initial, 90 tasks
+(owner not known)
+└── uts 4026532061 (id 61) active
+"
+    );
+}
+
+#[test]
+fn owners_of_what_was_asked_for_are_shown_too() {
+    let all = system();
+    let asked: Vec<_> = all
+        .iter()
+        .filter(|ns| ns.state == State::Inactive)
+        .copied()
+        .collect();
+    let lines: Vec<_> = tree(&asked, &all).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    assert!(lines[2].starts_with("    └── net 4026532060"));
+    assert_eq!(tree(&[], &all), "");
+}
+
+#[test]
+fn a_picture_that_makes_no_sense_still_ends() {
+    let owned_by = |id, owner| Namespace {
+        owner: Some(NsId(owner)),
+        ..namespace(id, NsKind::User)
+    };
+    let circle = [owned_by(70, 71), owned_by(71, 70), owned_by(72, 72)];
+    tree(&circle, &circle);
+    let missing = [owned_by(73, 999)];
+    assert!(tree(&missing, &missing).starts_with("(owner not known)\n└── user"));
+}
