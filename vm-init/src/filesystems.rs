@@ -25,7 +25,7 @@ const ROOT: &str = "/root";
 const CONTROL: &str = "/control";
 
 /// Mounts of every Linux system: type, place, options, and whether the guest can do without.
-const SYSTEM_MOUNTS: [(&str, &str, &str, Need); 12] = [
+const SYSTEM_MOUNTS: [(&str, &str, &str, Need); 11] = [
     ("proc", "proc", "", Need::Always),
     ("sysfs", "sys", "", Need::Always),
     ("devtmpfs", "dev", "mode=0755", Need::Always),
@@ -42,7 +42,6 @@ const SYSTEM_MOUNTS: [(&str, &str, &str, Need); 12] = [
     ("tracefs", "sys/kernel/tracing", "", Need::IfThere),
     ("debugfs", "sys/kernel/debug", "", Need::IfThere),
     ("securityfs", "sys/kernel/security", "", Need::IfThere),
-    ("configfs", "sys/kernel/config", "", Need::IfThere),
 ];
 
 /// Whether a kernel that lacks a file system is good enough.

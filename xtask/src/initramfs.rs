@@ -31,13 +31,23 @@ pub(crate) fn build_vm_init(project: &Project, chatter: Chatter) -> Result<PathB
         .args(["build", "--package", "vm-init", "--bin", "vm-init"])
         .args(["--release", "--target", TARGET])
         .arg("--target-dir")
-        .arg(&project.target)
+        .arg(target_folder(project))
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
             ["-Ctarget-feature=+crt-static", "-Cstrip=debuginfo"].join("\x1f"),
         );
     run(&mut cargo, chatter)?;
-    Ok(project.target.join(TARGET).join("release/vm-init"))
+    Ok(vm_init_path(project))
+}
+
+/// Where vm-init is once it has been built.
+pub(crate) fn vm_init_path(project: &Project) -> PathBuf {
+    target_folder(project).join(TARGET).join("release/vm-init")
+}
+
+/// Apart from other builds, which would hold it up.
+fn target_folder(project: &Project) -> PathBuf {
+    project.target.join("vm-init")
 }
 
 /// Writes the initramfs for `kernel` to `path`.

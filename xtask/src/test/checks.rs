@@ -56,7 +56,9 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
                 "--no-deps",
                 "--document-private-items",
             ]);
-            doc.env("RUSTDOCFLAGS", "--deny warnings");
+            // The readers of these pages have the private items before them.
+            let flags = "--deny warnings --allow rustdoc::private_intra_doc_links";
+            doc.env("RUSTDOCFLAGS", flags);
             show(doc)
         })],
         Part::Scenarios => Vec::new(),

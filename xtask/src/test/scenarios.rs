@@ -18,7 +18,7 @@ use crate::{
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
-    vm::{Hardware, Nslife, Outcome, Run, Workshop},
+    vm::{Builds, Hardware, Outcome, Run, Workshop},
 };
 
 /// The package and the program that hold the scenarios.
@@ -75,7 +75,7 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
         }
     }
     let program = build(&project)?;
-    let workshop = Workshop::set_up(project, Nslife::Built, Chatter::OnFailure)?;
+    let workshop = Workshop::set_up(project, Builds::Fresh, Chatter::OnFailure)?;
 
     let queue = Mutex::new(kernels);
     // A thread cannot leave the queue in a bad state, whatever becomes of it.

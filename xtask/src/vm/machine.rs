@@ -21,7 +21,7 @@ use super::{
     child::Child,
     control::ControlFolder,
     interrupt::Interrupt,
-    share::{Caching, Server},
+    share::{Access, Server},
 };
 use crate::{initramfs, kernels::Kernel, qemu::Tools};
 
@@ -125,14 +125,14 @@ impl Run<'_> {
     }
 
     fn start_servers(&self, state: &Path, control: &Path) -> Result<Vec<Server>> {
-        let root = (ROOT_TAG, Path::new("/"), Caching::Always);
-        let control = (CONTROL_TAG, control, Caching::Auto);
+        let root = (ROOT_TAG, Path::new("/"), Access::ReadOnly);
+        let control = (CONTROL_TAG, control, Access::Writable);
         let shares = self.job.shares.iter();
-        let shares = shares.map(|share| (&*share.tag, &*share.path, Caching::Auto));
+        let shares = shares.map(|share| (&*share.tag, &*share.path, Access::Writable));
         [root, control]
             .into_iter()
             .chain(shares)
-            .map(|(tag, folder, caching)| Server::start(self.tools, state, tag, folder, caching))
+            .map(|(tag, folder, access)| Server::start(self.tools, state, tag, folder, access))
             .collect()
     }
 

@@ -22,7 +22,7 @@ use vm_init::{Job, SCRATCH_FOLDERS, Share};
 pub(crate) use self::machine::{Hardware, Outcome, Run};
 use crate::{
     build::{self, Profile},
-    initramfs::build_vm_init,
+    initramfs::{build_vm_init, vm_init_path},
     kernels::{Kernel, Series},
     process::Chatter,
     project::Project,
@@ -60,7 +60,7 @@ pub(crate) struct Options {
         allow_hyphen_values = true
     )]
     append: String,
-    /// Take nslife as it was built last.
+    /// Build nothing: take nslife and the machine's init as they were built last.
     #[arg(long)]
     no_build: bool,
     #[command(flatten)]
@@ -135,26 +135,32 @@ pub(crate) struct Workshop {
     pub(crate) vm_init: PathBuf,
 }
 
-/// Which nslife is on the `PATH` of the machines.
+/// Where what runs in the machines comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Nslife {
-    /// The one that the sources make.
-    Built,
-    /// The one that was built last, if there is one.
-    AsItIs,
+pub(crate) enum Builds {
+    /// Built now.
+    Fresh,
+    /// Built some time ago, where that has been done.
+    Last,
 }
 
 impl Workshop {
     /// Builds and fetches whatever is not there.
-    pub(crate) fn set_up(project: Project, nslife: Nslife, chatter: Chatter) -> Result<Self> {
+    pub(crate) fn set_up(project: Project, builds: Builds, chatter: Chatter) -> Result<Self> {
+        let tools = Tools::find_or_fetch(&project.cache)?;
+        let nslife_path = match builds {
+            Builds::Fresh => build::nslife(&project, Profile::Release, chatter)?,
+            Builds::Last => build::nslife_path(&project, Profile::Release),
+        };
+        let vm_init = match builds {
+            Builds::Last if vm_init_path(&project).exists() => vm_init_path(&project),
+            _ => build_vm_init(&project, chatter)?,
+        };
         Ok(Self {
-            tools: Tools::find_or_fetch(&project.cache)?,
-            nslife: match nslife {
-                Nslife::Built => build::nslife(&project, Profile::Release, chatter)?,
-                Nslife::AsItIs => build::nslife_path(&project, Profile::Release),
-            },
-            vm_init: build_vm_init(&project, chatter)?,
             project,
+            tools,
+            nslife: nslife_path,
+            vm_init,
         })
     }
 
@@ -192,12 +198,12 @@ impl Workshop {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let kernel = Kernel::get(&project.cache, options.kernel)?;
-    let nslife = if options.no_build {
-        Nslife::AsItIs
+    let builds = if options.no_build {
+        Builds::Last
     } else {
-        Nslife::Built
+        Builds::Fresh
     };
-    let workshop = Workshop::set_up(project, nslife, Chatter::OnFailure)?;
+    let workshop = Workshop::set_up(project, builds, Chatter::OnFailure)?;
     let job = workshop.job(
         options.kernel,
         options.command,
