@@ -15,7 +15,7 @@ use aya_ebpf::{
     programs::FExitContext,
 };
 use tracer_common::{
-    event::{Counter, FLAG_ACTOR, What},
+    event::{Counter, What},
     kind::NsKind,
 };
 
@@ -24,6 +24,7 @@ use crate::{
     emit::{self, kind_of, owner_of},
     maps::{Known, NAMESPACES, count},
     mem::{number, offset, read},
+    select,
 };
 
 /// Deepest nesting of user namespaces that the kernel allows, and one.
@@ -212,7 +213,7 @@ fn changed(ctx: &FExitContext, flags: u32) -> i32 {
 /// task that starts to use the namespace.
 #[fexit]
 pub fn active_get(ctx: FExitContext) -> i32 {
-    changed(&ctx, FLAG_ACTOR)
+    changed(&ctx, select::own_deed())
 }
 
 /// `void __ns_ref_active_put(struct ns_common *ns)`. Called by whoever

@@ -102,7 +102,8 @@ pub fn current() -> u64 {
 
 /// An argument of the hooked function as a mere number. The verifier knows
 /// the types of arguments and does not let a typed pointer go back to the
-/// structure around its target; a number may.
+/// structure around its target (nor, before 6.14 or so, a pointer to a pointer
+/// be used at all); a number may.
 #[inline(always)]
 pub fn number(ctx: &impl EbpfContext, argument: u32) -> u64 {
     read(ctx.as_ptr() as u64, argument * 8)

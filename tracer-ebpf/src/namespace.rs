@@ -5,7 +5,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use tracer_common::{
-    event::{Counter, FLAG_ACTOR, What},
+    event::{Counter, What},
     kind::NsKind,
 };
 
@@ -14,6 +14,7 @@ use crate::{
     emit::{self, common_of, kind_of},
     maps::{Known, NAMESPACES, count},
     mem::{number, offset, read},
+    select,
 };
 
 /// Largest value that the kernel returns as an error (`MAX_ERRNO`).
@@ -34,7 +35,7 @@ fn created(key: u64, kind: NsKind) {
     if NAMESPACES.insert(inum, known, 0).is_err() {
         count(Counter::MapFull);
     }
-    emit::namespace(What::NsCreated, FLAG_ACTOR, key, kind, 0);
+    emit::namespace(What::NsCreated, select::own_deed(), key, kind, 0);
 }
 
 /// 6.18+: `void __ns_tree_add_raw(struct ns_common *ns, …)`, called last in

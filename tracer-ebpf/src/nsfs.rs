@@ -5,12 +5,13 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
-use tracer_common::event::{FLAG_ACTOR, What};
+use tracer_common::event::What;
 
 use crate::{
     active::is_initial,
     emit::{self, kind_of},
     mem::{number, offset, read},
+    select,
 };
 
 #[inline(always)]
@@ -28,7 +29,7 @@ fn report(what: What, flags: u32, inode: u64, key: u64) {
 /// the `ns_common`.
 #[fexit]
 pub fn nsfs_init(ctx: FExitContext) -> i32 {
-    report(What::NsfsOpened, FLAG_ACTOR, ctx.arg(0), number(&ctx, 1));
+    report(What::NsfsOpened, select::own_deed(), ctx.arg(0), number(&ctx, 1));
     0
 }
 
@@ -42,7 +43,7 @@ pub fn nsfs_path(ctx: FExitContext) -> i32 {
     }
     // SAFETY: `offset!` reads the frozen layout.
     let inode = unsafe { read(read(ctx.arg(0), offset!(path_dentry)), offset!(dentry_inode)) };
-    report(What::NsfsOpened, FLAG_ACTOR, inode, number(&ctx, 1));
+    report(What::NsfsOpened, select::own_deed(), inode, number(&ctx, 1));
     0
 }
 

@@ -13,7 +13,7 @@ use tracer_common::{
 use crate::{
     emit::{self, Subject, Whom, fill_nsproxy},
     maps::{EXECS, UNSHARED, count},
-    mem::{current, offset, read, read_or},
+    mem::{current, number, offset, read, read_or},
     select,
 };
 
@@ -34,12 +34,6 @@ const NO_NSPROXY: NsproxyInfo = NsproxyInfo {
 fn nsproxy_of(task: u64) -> u64 {
     // SAFETY: `offset!` reads the frozen layout.
     read(task, unsafe { offset!(task_nsproxy) })
-}
-
-/// The actor flags for something that the running task does itself.
-#[inline(always)]
-fn own_deed() -> u32 {
-    FLAG_ACTOR | if select::current() { FLAG_SELECTED } else { 0 }
 }
 
 /// 6.19+: `void nsproxy_ns_active_get(struct nsproxy *ns)`, called when a new
@@ -66,7 +60,7 @@ pub fn nsproxy_copied(ctx: FExitContext) -> i32 {
 fn installed(nsproxy: u64) {
     emit::nsproxy(
         What::NsproxyInstalled,
-        own_deed(),
+        select::own_deed(),
         0,
         Whom::Current,
         Subject::At(0),
@@ -99,7 +93,7 @@ pub fn task_new(ctx: BtfTracePointContext) -> i32 {
 #[fexit]
 pub fn unshared(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(4);
-    let made: u64 = read(ctx.arg(1), 0);
+    let made: u64 = read(number(&ctx, 1), 0);
     if result == 0 && made != 0 {
         // An LRU map makes room; without the mark the reason would read
         // "setns", which is counted as a loss.
@@ -134,7 +128,7 @@ pub fn switched(ctx: FEntryContext) -> i32 {
     let _ = UNSHARED.remove(thread);
     emit::nsproxy(
         What::Switched,
-        own_deed(),
+        select::own_deed(),
         reason as u32,
         Whom::Current,
         Subject::At(nsproxy_of(ctx.arg(0))),
@@ -184,7 +178,7 @@ pub fn exec_ends(_ctx: FExitContext) -> i32 {
     if after != before.key {
         emit::nsproxy(
             What::Switched,
-            own_deed(),
+            select::own_deed(),
             Reason::Exec as u32,
             Whom::Current,
             Subject::Was(before),

@@ -2,7 +2,7 @@
 //! constant, and the verifier removes the question.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use tracer_common::event::Counter;
+use tracer_common::event::{Counter, FLAG_ACTOR, FLAG_SELECTED};
 
 use crate::{
     maps::{SELECTED, count},
@@ -33,6 +33,12 @@ fn entry() -> Option<*const u8> {
 #[inline(always)]
 pub fn current() -> bool {
     entry().is_some()
+}
+
+/// The flags for something that the running task does itself.
+#[inline(always)]
+pub fn own_deed() -> u32 {
+    FLAG_ACTOR | if current() { FLAG_SELECTED } else { 0 }
 }
 
 /// Selects a newborn if its parent is selected with its descendants, or is

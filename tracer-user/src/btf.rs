@@ -4,7 +4,7 @@
 //! Pure: bytes in, answers out. A field that the kernel lacks is `None`,
 //! never 0.
 
-use btf_rs::{Btf, BtfType as _, Type};
+use btf_rs::{Btf, Type};
 use tracer_common::{
     kind::{NsKind, Slot},
     layout::{ABSENT, KindLayout, Layout},

@@ -303,7 +303,12 @@ fn missing(hook: &Hook, attempts: &[Attempt]) -> HookState {
 }
 
 /// What the verifier writes after the reason.
-const VERIFIER_STATISTICS: [&str; 4] = ["processed ", "verification time ", "stack depth ", "subprog "];
+const VERIFIER_STATISTICS: [&str; 4] = [
+    "processed ",
+    "verification time ",
+    "stack depth ",
+    "subprog ",
+];
 
 /// An error and its causes on one line. The verifier's log can have thousands
 /// of lines, of which the last one before the statistics (and, on 7.3, before
@@ -320,7 +325,9 @@ fn one_line(error: &ProgramError) -> String {
                 .take_while(|line| !line.starts_with("Verification failed"))
                 .filter(|line| {
                     !line.is_empty()
-                        && !VERIFIER_STATISTICS.iter().any(|word| line.starts_with(word))
+                        && !VERIFIER_STATISTICS
+                            .iter()
+                            .any(|word| line.starts_with(word))
                 })
                 .last();
             match reason {

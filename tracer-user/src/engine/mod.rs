@@ -143,7 +143,10 @@ impl Engine {
                 });
             }
             Some(Stream {
-                ring: AsyncFd::new(kernel.take_ring()?).map_err(EngineError::Read)?,
+                // SAFETY: the ring buffer owns its descriptor, names the same
+                // one each time, and closes it when it is dropped, not before.
+                ring: unsafe { AsyncFd::register(kernel.take_ring()?) }
+                    .map_err(|error| EngineError::Read(error.into()))?,
                 check: tokio::time::interval(CHECK_EVERY),
                 totals: KernelTotals::default(),
                 undecodable: 0,
