@@ -9,10 +9,7 @@
 //! for counts of 0 and 1 would not do: two gets can both read 2.
 
 use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    helpers::generated::bpf_loop,
-    macros::fexit,
-    programs::FExitContext,
+    bindings::BPF_NOEXIST, helpers::generated::bpf_loop, macros::fexit, programs::FExitContext,
 };
 use tracer_common::{
     event::{Counter, What},
@@ -104,8 +101,7 @@ pub fn observe(key: u64, inum: u32, kind: NsKind) -> Option<Reading> {
         )
     };
     let sequence = drawn.fetch_add(1) + 1;
-    // SAFETY: `offset!` reads the frozen layout.
-    let active = read::<i32>(key, unsafe { offset!(ns_active) }) > 0;
+    let active = read::<i32>(key, offset!(ns_active)) > 0;
     let state = REPORTED | if active { ACTIVE } else { 0 };
     let new = (sequence << SEQUENCE_SHIFT) | state;
     let mut tries = 0;
@@ -156,10 +152,8 @@ fn step(climb: &mut Climb) -> i64 {
         return 1;
     };
     let key = climb.key;
-    // SAFETY: `offset!` reads the frozen layout.
-    let (id, inum) = unsafe { (offset!(ns_id), offset!(ns_inum)) };
-    let id: u64 = read(key, id);
-    let inum: u32 = read(key, inum);
+    let id: u64 = read(key, offset!(ns_id));
+    let inum: u32 = read(key, offset!(ns_inum));
     if id <= LAST_INITIAL_ID {
         return 1;
     }
@@ -183,8 +177,7 @@ extern "C" fn climb_step(_index: u32, climb: *mut Climb) -> i64 {
 /// theirs too, and the caller still holds them all.
 #[inline(always)]
 fn changed(ctx: &FExitContext, flags: u32) -> i32 {
-    // SAFETY: `offset!` reads the frozen layout.
-    if read::<u64>(ctx.arg(0), unsafe { offset!(ns_id) }) <= LAST_INITIAL_ID {
+    if read::<u64>(ctx.arg(0), offset!(ns_id)) <= LAST_INITIAL_ID {
         return 0;
     }
     let key = number(ctx, 0);

@@ -17,7 +17,7 @@ use tracer_common::{
 
 use crate::{
     maps::{EVENTS, count},
-    mem::{kind_layout, layout, offset, read, read_or, volatile},
+    mem::{constant, kind_layout, offset, read, read_or},
 };
 
 /// Reserves a record, or counts that the ring buffer was full.
@@ -83,19 +83,12 @@ static KIND_OF_BIT: [u8; 32] = {
 /// The type of the namespace whose `ns_common` is at `key`.
 #[inline(always)]
 pub fn kind_of(key: u64) -> Option<NsKind> {
-    // SAFETY: `offset!` reads the frozen layout.
-    let (ns_type, ns_ops, ops_type) =
-        unsafe { (offset!(ns_type), offset!(ns_ops), offset!(ops_type)) };
-    let flag: u32 = if ns_type == ABSENT {
-        read(read(key, ns_ops), ops_type)
-    } else {
-        read(key, ns_type)
+    let flag: u32 = match offset!(ns_type) {
+        ABSENT => read(read(key, offset!(ns_ops)), offset!(ops_type)),
+        ns_type => read(key, ns_type),
     };
     let bit = (flag.trailing_zeros() & 31) as usize;
-    // SAFETY: the mask keeps the index inside the table. Volatile, so that
-    // the table is not compiled into the arms that it replaces.
-    let kind = unsafe { core::ptr::read_volatile((&raw const KIND_OF_BIT).cast::<u8>().add(bit)) };
-    NsKind::from_u32(u32::from(kind))
+    NsKind::from_u32(u32::from(constant(&KIND_OF_BIT[bit])))
 }
 
 /// The `ns_common` of the user namespace that owns the one at `key`; 0 if
@@ -103,14 +96,8 @@ pub fn kind_of(key: u64) -> Option<NsKind> {
 #[inline(always)]
 pub fn owner_of(key: u64, kind: NsKind) -> u64 {
     let layout = kind_layout(kind);
-    // SAFETY: `layout` points into the frozen layout.
-    let (common, owner) = unsafe {
-        (
-            volatile(&raw const (*layout).common),
-            volatile(&raw const (*layout).owner),
-        )
-    };
-    common_of(read(key - u64::from(common), owner), NsKind::User)
+    let base = key - u64::from(constant(&layout.common));
+    common_of(read(base, constant(&layout.owner)), NsKind::User)
 }
 
 /// The address of the `ns_common` in the structure of this kind at `base`; 0
@@ -120,8 +107,7 @@ pub fn common_of(base: u64, kind: NsKind) -> u64 {
     if base == 0 {
         return 0;
     }
-    // SAFETY: the pointer is into the frozen layout.
-    base + u64::from(unsafe { volatile(&raw const (*kind_layout(kind)).common) })
+    base + u64::from(constant(&kind_layout(kind).common))
 }
 
 /// Reads everything about the namespace at `key`.
@@ -129,9 +115,9 @@ pub fn common_of(base: u64, kind: NsKind) -> u64 {
 pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
     let layout = kind_layout(kind);
     // SAFETY: `info` points into a reserved record or a map value, whose
-    // content the verifier does not follow; `layout` into the frozen layout.
+    // content the verifier does not follow.
     unsafe {
-        let base = key - u64::from(volatile(&raw const (*layout).common));
+        let base = key - u64::from(constant(&layout.common));
         (*info).key = key;
         (*info).kind = kind as u32;
         (*info).inum = read(key, offset!(ns_inum));
@@ -140,10 +126,10 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
         (*info).active = read_or(key, offset!(ns_active), UNKNOWN);
         (*info).stashed = u32::from(read_or(key, offset!(ns_stashed), 0_u64) != 0);
         (*info).owner = owner_of(key, kind);
-        let parent = read_or(base, volatile(&raw const (*layout).parent), 0);
+        let parent = read_or(base, constant(&layout.parent), 0);
         (*info).parent = common_of(parent, kind);
-        (*info).level = read_or(base, volatile(&raw const (*layout).level), UNKNOWN);
-        (*info).guard = read_or(base, volatile(&raw const (*layout).guard), 0);
+        (*info).level = read_or(base, constant(&layout.level), UNKNOWN);
+        (*info).guard = read_or(base, constant(&layout.guard), 0);
         (*info).owner_uid = match kind {
             NsKind::User => read(base, offset!(user_owner_uid)),
             _ => UNKNOWN,
@@ -214,13 +200,12 @@ pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> i32 {
         } else {
             read(key, offset!(nsproxy_count))
         };
-        let offsets = (&raw const (*layout()).nsproxy_slots).cast::<u32>();
         let mut index = 0;
         while index < Slot::COUNT {
             let pointer = if key == 0 {
                 0
             } else {
-                read_or(key, volatile(offsets.add(index)), 0)
+                read_or(key, offset!(nsproxy_slots[index]), 0)
             };
             let common = common_of(pointer, Slot::ALL[index].kind());
             let slot = (&raw mut (*info).slots).cast::<u64>().add(index);

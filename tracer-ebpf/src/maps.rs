@@ -39,8 +39,7 @@ pub struct Known {
 /// kernel passes to `proc_free_inum`, unique while the namespace lives.
 /// Entries are removed there. Userspace sets the size.
 #[map]
-pub static NAMESPACES: HashMap<u32, Known> =
-    HashMap::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
+pub static NAMESPACES: HashMap<u32, Known> = HashMap::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
 
 /// Thread groups whose switches and exits a running trace wants to see.
 #[map]

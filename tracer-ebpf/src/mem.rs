@@ -20,27 +20,21 @@ use crate::maps::count;
 /// Filled in by userspace before loading; frozen, so the verifier sees
 /// constants.
 #[unsafe(no_mangle)]
-static LAYOUT: Layout = Layout::ABSENT;
+pub static LAYOUT: Layout = Layout::ABSENT;
 
-/// Reads one field of [`LAYOUT`], as it is at load time, not as it is here.
+/// A field of [`LAYOUT`], as it is at load time, not as it is here.
 macro_rules! offset {
     ($($field:tt)+) => {
-        $crate::mem::volatile(&raw const (*$crate::mem::layout()).$($field)+)
+        $crate::mem::constant(&$crate::mem::LAYOUT.$($field)+)
     };
 }
 pub(crate) use offset;
 
-/// Address of the layout.
+/// Reads a constant without letting the compiler assume its initial value.
 #[inline(always)]
-pub fn layout() -> *const Layout {
-    &raw const LAYOUT
-}
-
-/// Reads an offset without letting the compiler assume its initial value.
-#[inline(always)]
-pub fn volatile(field: *const u32) -> u32 {
-    // SAFETY: callers pass a field of `LAYOUT`.
-    unsafe { core::ptr::read_volatile(field) }
+pub fn constant<T: Copy>(constant: &'static T) -> T {
+    // SAFETY: a reference can be read.
+    unsafe { core::ptr::read_volatile(constant) }
 }
 
 /// Counts memory that could not be read. A function of its own, so that the
@@ -85,12 +79,10 @@ pub fn read_or<T: Copy>(base: u64, offset: u32, absent: T) -> T {
 
 /// Offsets of the structure of this kind.
 #[inline(always)]
-pub fn kind_layout(kind: NsKind) -> *const KindLayout {
+pub fn kind_layout(kind: NsKind) -> &'static KindLayout {
     // The compiler knows the range of a `NsKind` and would drop the mask that
     // tells the verifier.
-    let index = black_box(kind as usize) & (NsKind::COUNT - 1);
-    // SAFETY: the mask keeps the index inside the array of eight.
-    unsafe { (&raw const (*layout()).kinds).cast::<KindLayout>().add(index) }
+    &LAYOUT.kinds[black_box(kind as usize) & (NsKind::COUNT - 1)]
 }
 
 /// The running task.

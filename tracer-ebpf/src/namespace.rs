@@ -23,8 +23,7 @@ const MAX_ERRNO: i64 = 4095;
 /// A new namespace: remember it by its inode number, tell userspace.
 #[inline(always)]
 fn created(key: u64, kind: NsKind) {
-    // SAFETY: `offset!` reads the frozen layout.
-    let inum: u32 = read(key, unsafe { offset!(ns_inum) });
+    let inum: u32 = read(key, offset!(ns_inum));
     let known = Known {
         key,
         drawn: 0,
@@ -84,8 +83,7 @@ copy_programs! {
 #[fexit]
 pub fn create_user(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(1);
-    // SAFETY: `offset!` reads the frozen layout.
-    let made = read(ctx.arg(0), unsafe { offset!(cred_user_ns) });
+    let made = read(ctx.arg(0), offset!(cred_user_ns));
     if result == 0 {
         created(common_of(made, NsKind::User), NsKind::User);
     }
@@ -97,8 +95,7 @@ pub fn create_user(ctx: FExitContext) -> i32 {
 fn last_reference(key: u64, kind: NsKind) {
     // A mount namespace without a number is anonymous: a detached tree that
     // userspace cannot enter.
-    // SAFETY: `offset!` reads the frozen layout.
-    if read::<u32>(key, unsafe { offset!(ns_inum) }) != 0 {
+    if read::<u32>(key, offset!(ns_inum)) != 0 {
         emit::namespace(What::NsLastRef, 0, key, kind, 0);
     }
 }

@@ -16,8 +16,7 @@ use crate::{
 
 #[inline(always)]
 fn report(what: What, flags: u32, inode: u64, key: u64) {
-    // SAFETY: `offset!` reads the frozen layout.
-    if is_initial(read(key, unsafe { offset!(ns_inum) })) {
+    if is_initial(read(key, offset!(ns_inum))) {
         return;
     }
     if let Some(kind) = kind_of(key) {
@@ -29,7 +28,12 @@ fn report(what: What, flags: u32, inode: u64, key: u64) {
 /// the `ns_common`.
 #[fexit]
 pub fn nsfs_init(ctx: FExitContext) -> i32 {
-    report(What::NsfsOpened, select::own_deed(), ctx.arg(0), number(&ctx, 1));
+    report(
+        What::NsfsOpened,
+        select::own_deed(),
+        ctx.arg(0),
+        number(&ctx, 1),
+    );
     0
 }
 
@@ -41,8 +45,10 @@ pub fn nsfs_path(ctx: FExitContext) -> i32 {
     if result != 0 {
         return 0;
     }
-    // SAFETY: `offset!` reads the frozen layout.
-    let inode = unsafe { read(read(ctx.arg(0), offset!(path_dentry)), offset!(dentry_inode)) };
+    let inode = read(
+        read(ctx.arg(0), offset!(path_dentry)),
+        offset!(dentry_inode),
+    );
     report(What::NsfsOpened, select::own_deed(), inode, number(&ctx, 1));
     0
 }
@@ -51,8 +57,7 @@ pub fn nsfs_path(ctx: FExitContext) -> i32 {
 #[fentry]
 pub fn nsfs_evicted(ctx: FEntryContext) -> i32 {
     let inode: u64 = ctx.arg(0);
-    // SAFETY: `offset!` reads the frozen layout.
-    let key = read(inode, unsafe { offset!(inode_private) });
+    let key = read(inode, offset!(inode_private));
     if key != 0 {
         report(What::NsfsEvicted, 0, inode, key);
     }

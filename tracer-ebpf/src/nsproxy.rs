@@ -32,8 +32,7 @@ const NO_NSPROXY: NsproxyInfo = NsproxyInfo {
 /// The nsproxy of a task; 0 for one that is almost dead.
 #[inline(always)]
 fn nsproxy_of(task: u64) -> u64 {
-    // SAFETY: `offset!` reads the frozen layout.
-    read(task, unsafe { offset!(task_nsproxy) })
+    read(task, offset!(task_nsproxy))
 }
 
 /// 6.19+: `void nsproxy_ns_active_get(struct nsproxy *ns)`, called when a new
@@ -142,17 +141,12 @@ pub fn switched(ctx: FEntryContext) -> i32 {
 #[fentry]
 pub fn exec_begins(_ctx: FEntryContext) -> i32 {
     let nsproxy = nsproxy_of(current());
-    // SAFETY: `offset!` reads the frozen layout.
-    let (now, next) = unsafe {
-        (
-            read_or(nsproxy, offset!(nsproxy_slots[Slot::Time as usize]), 0_u64),
-            read_or(
-                nsproxy,
-                offset!(nsproxy_slots[Slot::TimeForChildren as usize]),
-                0,
-            ),
-        )
-    };
+    let now: u64 = read_or(nsproxy, offset!(nsproxy_slots[Slot::Time as usize]), 0);
+    let next = read_or(
+        nsproxy,
+        offset!(nsproxy_slots[Slot::TimeForChildren as usize]),
+        0,
+    );
     if now == next {
         return 0;
     }
@@ -227,8 +221,7 @@ fn left_by_exit(nsproxy: u64, flags: u32) {
 pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
     let nsproxy: u64 = ctx.arg(0);
     let task = current();
-    // SAFETY: `offset!` reads the frozen layout.
-    let flags: u32 = read(task, unsafe { offset!(task_flags) });
+    let flags: u32 = read(task, offset!(task_flags));
     let dies_with_task = flags & PF_EXITING != 0 && nsproxy_of(task) == 0;
     if dies_with_task && !select::current() {
         left_by_exit(nsproxy, 0);

@@ -6,7 +6,7 @@ use tracer_common::event::{Counter, FLAG_ACTOR, FLAG_SELECTED};
 
 use crate::{
     maps::{SELECTED, count},
-    mem::{offset, read, volatile},
+    mem::{constant, offset, read},
 };
 
 /// Nothing can be selected.
@@ -23,7 +23,7 @@ const AND_DESCENDANTS: u8 = 1;
 /// The map's entry for the running task's thread group.
 #[inline(always)]
 fn entry() -> Option<*const u8> {
-    if volatile(&raw const SELECTION) == NOTHING {
+    if constant(&SELECTION) == NOTHING {
         return None;
     }
     SELECTED.get_ptr((bpf_get_current_pid_tgid() >> 32) as u32)
@@ -48,8 +48,7 @@ pub fn inherit(child: u64) -> bool {
     let Some(mark) = entry() else {
         return false;
     };
-    // SAFETY: `offset!` reads the frozen layout.
-    let tgid: u32 = read(child, unsafe { offset!(task_tgid) });
+    let tgid: u32 = read(child, offset!(task_tgid));
     if tgid == (bpf_get_current_pid_tgid() >> 32) as u32 {
         return true;
     }
@@ -70,8 +69,7 @@ pub fn forget_if_last(task: u64) {
     if !current() {
         return;
     }
-    // SAFETY: `offset!` reads the frozen layout.
-    let live: u32 = unsafe { read(read(task, offset!(task_signal)), offset!(signal_live)) };
+    let live: u32 = read(read(task, offset!(task_signal)), offset!(signal_live));
     if live == 0 {
         let _ = SELECTED.remove((bpf_get_current_pid_tgid() >> 32) as u32);
     }

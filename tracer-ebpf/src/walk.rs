@@ -84,8 +84,7 @@ fn write_namespace(seq: *mut c_void, key: u64, kind: NsKind) -> i32 {
     let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
         return 0;
     };
-    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`; `offset!`
-    // reads the frozen layout.
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`.
     unsafe {
         let record = &raw mut (*scratch).namespace;
         (*record).tag = Tag::Namespace as u32;
@@ -162,25 +161,20 @@ fn visit(seq: *mut c_void, session: u64, task: u64, key: u64, kind: NsKind) {
 /// reaped.
 #[inline(always)]
 fn pid_namespace(task: u64) -> u64 {
-    // SAFETY: `offset!` reads the frozen layout.
-    unsafe {
-        let pid: u64 = read(task, offset!(task_thread_pid));
-        if pid == 0 {
-            return 0;
-        }
-        let level: u32 = read(pid, offset!(pid_level));
-        let upid = pid
-            + u64::from(offset!(pid_numbers))
-            + u64::from(level) * u64::from(offset!(upid_size));
-        common_of(read(upid, offset!(upid_ns)), NsKind::Pid)
+    let pid: u64 = read(task, offset!(task_thread_pid));
+    if pid == 0 {
+        return 0;
     }
+    let level: u32 = read(pid, offset!(pid_level));
+    let upid =
+        pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size));
+    common_of(read(upid, offset!(upid_ns)), NsKind::Pid)
 }
 
 /// Writes the task's nsproxy and the namespaces in it, if they are new.
 #[inline(always)]
 fn visit_nsproxy(seq: *mut c_void, session: u64, task: u64) -> u64 {
-    // SAFETY: `offset!` reads the frozen layout.
-    let field = unsafe { offset!(task_nsproxy) };
+    let field = offset!(task_nsproxy);
     let nsproxy: u64 = read(task, field);
     if nsproxy == 0 || !first_visit(nsproxy, session, task) {
         return nsproxy;
@@ -234,29 +228,26 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
         ((*meta).seq, (*meta).session, task as u64)
     };
     let nsproxy = visit_nsproxy(seq, session, task);
-    // SAFETY: `offset!` reads the frozen layout.
-    let record = unsafe {
-        let user_ns = read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
-        let flags: u32 = read(task, offset!(task_flags));
-        let pid: u32 = read(task, offset!(task_pid));
-        let tgid: u32 = read(task, offset!(task_tgid));
-        let mut about = 0;
-        if flags & PF_KTHREAD != 0 {
-            about |= TASK_KTHREAD;
-        }
-        if pid == tgid {
-            about |= TASK_LEADER;
-        }
-        WalkTask {
-            tag: Tag::Task as u32,
-            flags: about,
-            nsproxy,
-            user_ns: common_of(user_ns, NsKind::User),
-            pid_ns: pid_namespace(task),
-            pid,
-            tgid,
-            comm: read(task, offset!(task_comm)),
-        }
+    let user_ns = read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
+    let flags: u32 = read(task, offset!(task_flags));
+    let pid: u32 = read(task, offset!(task_pid));
+    let tgid: u32 = read(task, offset!(task_tgid));
+    let mut about = 0;
+    if flags & PF_KTHREAD != 0 {
+        about |= TASK_KTHREAD;
+    }
+    if pid == tgid {
+        about |= TASK_LEADER;
+    }
+    let record = WalkTask {
+        tag: Tag::Task as u32,
+        flags: about,
+        nsproxy,
+        user_ns: common_of(user_ns, NsKind::User),
+        pid_ns: pid_namespace(task),
+        pid,
+        tgid,
+        comm: read(task, offset!(task_comm)),
     };
     visit(seq, session, task, record.user_ns, NsKind::User);
     visit(seq, session, task, record.pid_ns, NsKind::Pid);
@@ -281,13 +272,11 @@ fn list_step(pass: &mut Pass) -> i64 {
     if pass.node == pass.head || unsafe { *pass.written } >= CHUNK {
         return 1;
     }
-    // SAFETY: `offset!` reads the frozen layout.
-    let (list, id, refs) = unsafe { (offset!(ns_list), offset!(ns_id), offset!(ns_refs)) };
-    let key = pass.node - u64::from(list);
+    let key = pass.node - u64::from(offset!(ns_list));
     // The id first: what was removed keeps its place in the list for a moment,
     // but not its reference.
-    let id: u64 = read(key, id);
-    let refs: u32 = read(key, refs);
+    let id: u64 = read(key, offset!(ns_id));
+    let refs: u32 = read(key, offset!(ns_refs));
     if id > pass.after
         && refs != 0
         && let Some(kind) = kind_of(key)
@@ -322,24 +311,18 @@ extern "C" fn walk_list(context: *const TaskContext) -> i32 {
     // The head has no name that programs could use, but the first entry is
     // known: the initial ipc namespace has id 1. The first task the iterator
     // shows is in it, unless nslife runs in a container.
-    // SAFETY: `offset!` reads the frozen layout.
-    let (list, id, field, slot) = unsafe {
-        (
-            offset!(ns_list),
-            offset!(ns_id),
-            offset!(task_nsproxy),
-            offset!(nsproxy_slots[Slot::Ipc as usize]),
-        )
-    };
-    let nsproxy: u64 = read(task, field);
+    let nsproxy: u64 = read(task, offset!(task_nsproxy));
     if nsproxy == 0 {
         return 0;
     }
-    let ipc = common_of(read(nsproxy, slot), NsKind::Ipc);
-    if ipc == 0 || read::<u64>(ipc, id) != 1 {
+    let ipc = common_of(
+        read(nsproxy, offset!(nsproxy_slots[Slot::Ipc as usize])),
+        NsKind::Ipc,
+    );
+    if ipc == 0 || read::<u64>(ipc, offset!(ns_id)) != 1 {
         return 0;
     }
-    let first = ipc + u64::from(list);
+    let first = ipc + u64::from(offset!(ns_list));
     // `list_head.prev` comes second.
     let head: u64 = read(first, 8);
     if head == 0 {

@@ -69,7 +69,7 @@ impl KernelBtf {
                 bits = bits.checked_add(at)?;
                 place = self.aggregate(&member);
             }
-            (bits % 8 == 0).then_some(bits / 8)
+            bits.is_multiple_of(8).then_some(bits / 8)
         })
     }
 
