@@ -7,13 +7,15 @@
     reason = "each test program compiles its own copy and uses a part of it"
 )]
 
+pub(crate) mod sim;
+
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Census, Comm, Config, Corrections, Event, Key, Namespace, NsFacts, NsproxyFacts,
-    Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy, WalkRecord, WalkTask,
-    What,
+    Actor, Body, Census, Comm, Config, Corrections, Event, Key, Namespace, NsFacts, NsId,
+    NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy,
+    WalkRecord, WalkTask, What,
 };
 use tracer_common::event::Reason;
 use tracer_common::kind::{NsKind, Slot};
@@ -140,7 +142,7 @@ impl World {
     }
 
     pub(crate) fn tick(&mut self) -> u64 {
-        self.now += 1_000;
+        self.now += 10_000_000;
         self.now
     }
 
@@ -413,10 +415,11 @@ pub(crate) fn slot_of(ns: &Ns) -> SlotFacts {
     }
 }
 
-/// What must hold at any time.
-pub(crate) fn check(tracker: &Tracker, config: Config) {
+/// What must hold at any time, whatever the tracker is told. Returns how many
+/// active namespaces each one owns.
+pub(crate) fn check_sums(tracker: &Tracker, config: Config) -> HashMap<NsId, u32> {
     let mut recount = Census::default();
-    let mut owned: HashMap<_, u32> = HashMap::new();
+    let mut owned = HashMap::new();
     for ns in tracker.namespaces() {
         recount.namespaces[ns.kind as usize][ns.state as usize] += 1;
         assert_eq!(tracker.get(ns.id), Some(ns), "the index by id is wrong");
@@ -433,6 +436,12 @@ pub(crate) fn check(tracker: &Tracker, config: Config) {
     }
     recount.nsproxies = tracker.nsproxies().count() as u64;
     assert_eq!(tracker.census(), &recount);
+    owned
+}
+
+/// What must hold when the kernel makes no mistakes, either.
+pub(crate) fn check(tracker: &Tracker, config: Config) {
+    let owned = check_sums(tracker, config);
     for ns in tracker.namespaces().filter(|ns| !ns.initial) {
         let active = owned.get(&ns.id).copied().unwrap_or(0);
         assert_eq!(ns.because.owned, active, "{ns:?}");

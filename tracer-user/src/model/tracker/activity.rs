@@ -46,11 +46,9 @@ impl Tracker {
         sink: &mut Sink<'_>,
         change: impl FnOnce(&mut Inodes),
     ) {
-        let time = sink.at();
         if let Some(handle) = self.observed(facts, sink)
             && let Some(entry) = self.namespaces.get_mut(handle)
         {
-            entry.nsfs_at = entry.nsfs_at.max(time);
             change(&mut entry.inodes);
             entry.because.nsfs = entry.inodes.count();
             self.enqueue(handle);

@@ -13,7 +13,8 @@ slotmap::new_key_type! {
     pub(super) struct NsHandle;
 }
 
-/// What tells a namespace from others that were or will be at its address.
+/// What tells a namespace from others that were or will be at its address:
+/// what is `None` is not known, and tells nothing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity {
     pub(super) key: Key,
@@ -22,6 +23,8 @@ pub(super) struct Identity {
     pub(super) inum: Option<NonZeroU32>,
     /// Never reused, where the kernel has such a number.
     pub(super) unique: Option<NonZeroU64>,
+    /// The owning user namespace, which never changes either.
+    pub(super) owner: Option<Key>,
 }
 
 impl Identity {
@@ -31,6 +34,7 @@ impl Identity {
             && self.kind == other.kind
             && agree(self.inum, other.inum)
             && agree(self.unique, other.unique)
+            && agree(self.owner, other.owner)
     }
 
     /// Beyond that, a number that is never reused proves it.
@@ -54,6 +58,7 @@ impl From<&NsFacts> for Identity {
             kind: facts.kind,
             inum: Some(facts.inum),
             unique: facts.ns_id.or(facts.guard),
+            owner: facts.owner,
         }
     }
 }
@@ -65,6 +70,7 @@ impl From<&NsRef> for Identity {
             kind: ns.kind,
             inum: Some(ns.inum),
             unique: None,
+            owner: None,
         }
     }
 }
@@ -85,8 +91,6 @@ pub(super) struct Entry {
     /// nothing and are shown without.
     pub(super) because: Contributors,
     pub(super) inodes: Inodes,
-    /// Time of the last event about an nsfs inode.
-    pub(super) nsfs_at: u64,
     /// Number of the newest reading of its active count.
     pub(super) sequence: Option<u64>,
     /// Earliest and latest time at which it is known to have existed.
@@ -110,7 +114,6 @@ impl Entry {
             children: 0,
             because: Contributors::default(),
             inodes: Inodes::default(),
-            nsfs_at: 0,
             sequence: None,
             first_seen: time,
             last_seen: time,

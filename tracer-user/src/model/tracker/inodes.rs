@@ -6,14 +6,28 @@ use super::super::Key;
 /// few that are evicted at once; more means evictions that were missed.
 const LIMIT: usize = 64;
 
+/// How long after its opening an inode may not be stashed yet, so that a walk
+/// does not show it. Nanoseconds.
+const STASHING: u64 = 1_000_000;
+
 /// The set of inodes that stand for a namespace. One, as good as always, so
 /// that one is kept without an allocation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inodes {
-    first: Option<Key>,
-    more: Vec<Key>,
-    /// An inode that a walk saw without learning its address.
+    first: Option<Inode>,
+    /// Further ones, in the order in which they were opened.
+    more: Vec<Inode>,
+    /// One that a walk saw, without learning its address.
     unnamed: bool,
+    /// Time of the last event.
+    changed_at: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Inode {
+    key: Key,
+    /// When it was last reported.
+    opened_at: u64,
 }
 
 impl Inodes {
@@ -26,11 +40,18 @@ impl Inodes {
     /// The kernel opened this one. It only makes a new one when the one
     /// before is on its way out, and otherwise reports the one it has, so
     /// nothing unnamed is left.
-    pub(super) fn open(&mut self, inode: Key) {
+    pub(super) fn open(&mut self, key: Key, time: u64) {
         self.unnamed = false;
-        if self.first == Some(inode) || self.more.contains(&inode) {
+        self.changed_at = self.changed_at.max(time);
+        let mut all = self.first.iter_mut().chain(&mut self.more);
+        if let Some(inode) = all.find(|inode| inode.key == key) {
+            inode.opened_at = inode.opened_at.max(time);
             return;
         }
+        let inode = Inode {
+            key,
+            opened_at: time,
+        };
         if self.first.is_none() {
             self.first = Some(inode);
         } else {
@@ -43,29 +64,37 @@ impl Inodes {
 
     /// The kernel evicted this one; one that was never seen before is the
     /// unnamed one.
-    pub(super) fn evict(&mut self, inode: Key) {
-        if self.first == Some(inode) {
-            self.first = self.more.pop();
-        } else if let Some(index) = self.more.iter().position(|&other| other == inode) {
-            self.more.swap_remove(index);
+    pub(super) fn evict(&mut self, key: Key, time: u64) {
+        self.changed_at = self.changed_at.max(time);
+        if self.first.is_some_and(|inode| inode.key == key) {
+            self.first = (!self.more.is_empty()).then(|| self.more.remove(0));
+        } else if let Some(index) = self.more.iter().position(|inode| inode.key == key) {
+            self.more.remove(index);
         } else {
             self.unnamed = false;
         }
     }
 
-    /// A walk saw that there is one, or that there is none.
-    pub(super) fn walked(&mut self, present: bool) {
-        if !present {
-            *self = Self::default();
-        } else if self.count() == 0 {
-            self.unnamed = true;
+    /// At this time a walk saw that there is one, or that there is none.
+    ///
+    /// Which one it saw is not known. It need not be one that was opened
+    /// before: evictions and openings may have been missed.
+    pub(super) fn walked(&mut self, present: bool, time: u64) {
+        let is_newer = |inode: &Inode| inode.opened_at.saturating_add(STASHING) >= time;
+        self.more.retain(is_newer);
+        if !self.first.as_ref().is_some_and(is_newer) {
+            self.first = (!self.more.is_empty()).then(|| self.more.remove(0));
         }
+        self.unnamed = present && self.first.is_none() && self.changed_at < time;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Long enough for anything to be stashed.
+    const LATER: u64 = 1_000_000_000;
 
     fn key(address: u64) -> Key {
         Key::new(address).unwrap()
@@ -74,37 +103,72 @@ mod tests {
     #[test]
     fn old_and_new_may_coexist() {
         let mut inodes = Inodes::default();
-        inodes.open(key(1));
-        inodes.open(key(2));
-        inodes.open(key(2));
+        inodes.open(key(1), 1);
+        inodes.open(key(2), 2);
+        inodes.open(key(2), 3);
         assert_eq!(inodes.count(), 2);
-        inodes.evict(key(1));
+        inodes.evict(key(1), 4);
         assert_eq!(inodes.count(), 1);
-        inodes.evict(key(1));
+        inodes.evict(key(1), 5);
         assert_eq!(inodes.count(), 1, "evicted for the second time");
-        inodes.evict(key(2));
+        inodes.evict(key(2), 6);
         assert_eq!(inodes.count(), 0);
     }
 
     #[test]
     fn the_unnamed_one_goes_with_the_first_unknown_eviction() {
         let mut inodes = Inodes::default();
-        inodes.walked(true);
-        inodes.walked(true);
+        inodes.walked(true, LATER);
+        inodes.walked(true, 2 * LATER);
         assert_eq!(inodes.count(), 1);
-        inodes.evict(key(1));
+        inodes.evict(key(1), 3 * LATER);
         assert_eq!(inodes.count(), 0);
     }
 
     #[test]
     fn the_unnamed_one_gets_its_name_when_opened_again() {
         let mut inodes = Inodes::default();
-        inodes.walked(true);
-        inodes.open(key(1));
+        inodes.walked(true, LATER);
+        inodes.open(key(1), 2 * LATER);
         assert_eq!(inodes.count(), 1);
-        inodes.walked(true);
+        inodes.walked(false, 3 * LATER);
+        assert_eq!(inodes.count(), 0);
+    }
+
+    #[test]
+    fn a_walk_leaves_one_of_several_whichever_it_is() {
+        for evicted in [1, 2, 3, 4] {
+            let mut inodes = Inodes::default();
+            for address in 1..=3 {
+                inodes.open(key(address), address);
+            }
+            inodes.walked(true, LATER);
+            assert_eq!(inodes.count(), 1);
+            inodes.evict(key(evicted), 2 * LATER);
+            assert_eq!(inodes.count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_walk_does_not_undo_what_happened_since() {
+        let mut inodes = Inodes::default();
+        inodes.open(key(1), LATER);
+        inodes.evict(key(1), 3 * LATER);
+        inodes.walked(true, 2 * LATER);
+        assert_eq!(inodes.count(), 0);
+
+        inodes.open(key(2), 5 * LATER);
+        inodes.walked(false, 4 * LATER);
         assert_eq!(inodes.count(), 1);
-        inodes.walked(false);
+    }
+
+    #[test]
+    fn one_that_is_just_being_opened_need_not_show() {
+        let mut inodes = Inodes::default();
+        inodes.open(key(1), LATER);
+        inodes.walked(false, LATER + STASHING);
+        assert_eq!(inodes.count(), 1);
+        inodes.walked(false, LATER + STASHING + 1);
         assert_eq!(inodes.count(), 0);
     }
 
@@ -112,7 +176,7 @@ mod tests {
     fn missed_evictions_do_not_pile_up() {
         let mut inodes = Inodes::default();
         for address in 1..10_000 {
-            inodes.open(key(address));
+            inodes.open(key(address), address);
         }
         assert_eq!(inodes.count() as usize, LIMIT + 1);
     }

@@ -18,6 +18,19 @@ pub(super) enum Located {
     Stale,
 }
 
+/// Whom an observation met, compared with the entry that has its address and
+/// inode number.
+pub(super) enum Met {
+    /// The very same.
+    Same,
+    /// One that the entry only refers to so far.
+    Reference,
+    /// One that was there before.
+    Predecessor,
+    /// One that is there now, while the end of the entry was missed.
+    Successor,
+}
+
 /// How a namespace enters the picture.
 pub(super) enum Arrival<'a> {
     /// It was created just now.
@@ -45,8 +58,32 @@ impl Tracker {
         if entry.is_initial() || time < entry.first_seen {
             return Located::Stale;
         }
-        self.bury(handle, time, &mut sink.missed());
+        self.replace(handle, time, sink);
         Located::Nowhere
+    }
+
+    /// Compares what met `who`, alive, at `time` with the entry that has its
+    /// address and inode number.
+    pub(super) fn compare(&self, handle: NsHandle, who: &Identity, time: u64) -> Met {
+        let Some((entry, ns)) = self
+            .namespaces
+            .get(handle)
+            .and_then(|entry| Some((entry, entry.ns.as_ref()?)))
+        else {
+            return Met::Reference;
+        };
+        if entry.identity.is_certainly(who) {
+            Met::Same
+        } else if ns.created_at.is_some_and(|created_at| time < created_at) {
+            Met::Predecessor
+        } else if ns
+            .destroyed_at
+            .is_some_and(|destroyed_at| time > destroyed_at)
+        {
+            Met::Successor
+        } else {
+            Met::Same
+        }
     }
 
     /// Up to when what is said about this namespace can only be about one
@@ -72,7 +109,7 @@ impl Tracker {
                 self.born(handle, origin);
                 return;
             }
-            self.bury(handle, time, &mut sink.missed());
+            self.replace(handle, time, sink);
         }
         // Freed and created within the clock's resolution is still in order.
         if self.dead_until(&who).is_none_or(|until| time >= until) {
@@ -118,26 +155,38 @@ impl Tracker {
         let who = Identity::from(facts);
         let time = sink.at();
         match self.locate(&who, time, sink) {
-            Located::At(handle) if self.namespaces.get(handle)?.ns.is_some() => {
-                self.seen(handle, facts, time);
-                Some(handle)
-            }
-            Located::Stale => None,
-            Located::At(_) | Located::Nowhere => {
-                if self.dead_until(&who).is_some_and(|until| time <= until) {
-                    return None;
+            Located::Stale => return None,
+            Located::Nowhere => {}
+            Located::At(handle) => match self.compare(handle, &who, time) {
+                Met::Same => {
+                    self.seen(handle, facts, time, sink);
+                    return Some(handle);
                 }
-                self.learn(facts, time, &Arrival::Discovered, sink)
-            }
+                Met::Reference => {}
+                Met::Predecessor => return None,
+                Met::Successor => self.replace(handle, time, sink),
+            },
         }
+        if self.dead_until(&who).is_some_and(|until| time <= until) {
+            return None;
+        }
+        self.learn(facts, time, &Arrival::Discovered, sink)
     }
 
     /// The last reference to a namespace was dropped. Heard twice of some:
     /// when the count becomes zero, and when that is processed.
     pub(super) fn last_ref(&mut self, facts: &NsFacts, sink: &mut Sink<'_>) {
         let who = Identity::from(facts);
-        if self.known_at(&who).is_none() && self.dead_until(&who).is_some() {
-            // Mount namespaces give back their number before that (6.18+).
+        let over = match self.known_at(&who) {
+            Some(handle) => self
+                .namespaces
+                .get(handle)
+                .is_some_and(|entry| entry.state() == Some(State::Destroyed)),
+            // Mount namespaces give back their number before that (6.18+):
+            // where numbers are unique, the dead are not mourned again.
+            None => who.unique.is_some() && self.dead_until(&who).is_some(),
+        };
+        if over {
             return;
         }
         let Some(handle) = self.observed(facts, sink) else {
@@ -221,7 +270,7 @@ impl Tracker {
         if entry.quiet {
             self.quiet.push(handle);
         }
-        self.link(handle, facts, time);
+        self.link(handle, facts.owner, facts.parent, time, sink);
         if !matches!(arrival, Arrival::Discovered)
             && let Some(ns) = self.view(handle)
         {
@@ -277,7 +326,7 @@ impl Tracker {
             if entry.is_initial() || time < entry.first_seen {
                 return None;
             }
-            self.bury(holder, time, &mut sink.missed());
+            self.replace(holder, time, sink);
         }
         Some((id, initial))
     }
@@ -332,6 +381,12 @@ impl Tracker {
         if let Some(ns) = self.view(handle) {
             sink.namespace(Lifecycle::Destroyed, ns);
         }
+    }
+
+    /// Buries an entry whose place another one was seen to have at `time`.
+    pub(super) fn replace(&mut self, handle: NsHandle, time: u64, sink: &mut Sink<'_>) {
+        // Just before, or the tombstone would be the other one's.
+        self.bury(handle, time.saturating_sub(1), &mut sink.missed());
     }
 
     /// Takes an entry out of the picture, saying what was not said yet, and

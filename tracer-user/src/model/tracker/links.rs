@@ -11,13 +11,20 @@ use super::sink::Sink;
 impl Tracker {
     /// Takes over what an observation made at `time` adds to a known
     /// namespace: newer counts, and what could not be found out before.
-    pub(super) fn seen(&mut self, handle: NsHandle, facts: &NsFacts, time: u64) {
+    pub(super) fn seen(
+        &mut self,
+        handle: NsHandle,
+        facts: &NsFacts,
+        time: u64,
+        sink: &mut Sink<'_>,
+    ) {
         let Some(entry) = self.namespaces.get_mut(handle) else {
             return;
         };
         entry.seen(time);
-        let unique = Identity::from(facts).unique;
-        entry.identity.unique = entry.identity.unique.or(unique);
+        let who = Identity::from(facts);
+        entry.identity.unique = entry.identity.unique.or(who.unique);
+        entry.identity.owner = entry.identity.owner.or(who.owner);
         if let Some(ns) = &mut entry.ns
             && time >= ns.counts.at
             && (facts.refs.is_some() || facts.active.is_some())
@@ -28,12 +35,19 @@ impl Tracker {
                 at: time,
             };
         }
-        self.link(handle, facts, time);
+        self.link(handle, facts.owner, facts.parent, time, sink);
     }
 
     /// Ties a known namespace to its owner and parent, as far as that is not
     /// done.
-    pub(super) fn link(&mut self, handle: NsHandle, facts: &NsFacts, time: u64) {
+    pub(super) fn link(
+        &mut self,
+        handle: NsHandle,
+        owner: Option<Key>,
+        parent: Option<Key>,
+        time: u64,
+        sink: &mut Sink<'_>,
+    ) {
         let Some(entry) = self.namespaces.get(handle) else {
             return;
         };
@@ -41,8 +55,8 @@ impl Tracker {
             .owner
             .is_some_and(|owner| self.namespaces.contains_key(owner));
         if !linked
-            && let Some(key) = facts.owner
-            && let Some(owner) = self.owner_at(key, handle, time)
+            && let Some(key) = owner
+            && let Some(owner) = self.owner_at(key, handle, time, sink)
         {
             self.own(owner, handle);
         }
@@ -54,41 +68,53 @@ impl Tracker {
         };
         let owner = ns.owner.or_else(|| self.id_at(entry.owner?));
         let parent = ns.parent.or_else(|| {
-            let parent = self.namespaces.get(*self.by_key.get(&facts.parent?)?)?;
-            let ns = parent.ns.as_ref()?;
-            (ns.kind == facts.kind).then_some(ns.id)
+            let parent = self.namespaces.get(*self.by_key.get(&parent?)?)?;
+            let parent = parent.ns.as_ref()?;
+            (parent.kind == ns.kind).then_some(parent.id)
         });
         if let Some(entry) = self.namespaces.get_mut(handle)
             && let Some(ns) = &mut entry.ns
         {
+            // Kept here because the entries may be removed before this one.
             ns.owner = owner;
             ns.parent = parent;
         }
     }
 
-    /// The user namespace at this address, which owns `child`. `None` if the
-    /// address is thought to be somebody else's.
-    fn owner_at(&mut self, key: Key, child: NsHandle, time: u64) -> Option<NsHandle> {
+    /// The user namespace at this address, which owned `child` at `time`.
+    fn owner_at(
+        &mut self,
+        key: Key,
+        child: NsHandle,
+        time: u64,
+        sink: &mut Sink<'_>,
+    ) -> Option<NsHandle> {
         let who = Identity {
             key,
             kind: NsKind::User,
             inum: None,
             unique: None,
+            owner: None,
         };
-        match self.by_key.get(&key) {
-            Some(&owner) => {
-                let entry = self.namespaces.get(owner)?;
-                (owner != child && entry.identity.agrees_with(&who)).then_some(owner)
-            }
-            None => Some(self.entry_for(who, time)),
+        if self.by_key.get(&key) == Some(&child) {
+            return None;
+        }
+        match self.locate(&who, time, sink) {
+            Located::At(owner) => Some(owner),
+            Located::Nowhere => Some(self.entry_for(who, time)),
+            Located::Stale => None,
         }
     }
 
     fn own(&mut self, owner: NsHandle, child: NsHandle) {
+        let id = self.id_at(owner);
         let Some(entry) = self.namespaces.get_mut(child) else {
             return;
         };
         entry.owner = Some(owner);
+        if let Some(ns) = &mut entry.ns {
+            ns.owner = id;
+        }
         let active = entry.state() == Some(State::Active);
         if let Some(owner) = self.namespaces.get_mut(owner) {
             owner.children = owner.children.saturating_add(1);

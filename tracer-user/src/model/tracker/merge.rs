@@ -6,7 +6,7 @@ use tracer_common::kind::{NsKind, Slot};
 use super::super::{Key, Lifecycle, State, Transition, Walk, WalkNs, WalkNsproxy, What};
 use super::Tracker;
 use super::entry::{Entry, Identity, NsHandle};
-use super::life::{Arrival, Located};
+use super::life::{Arrival, Located, Met};
 use super::sink::Sink;
 
 /// How long a destroyed namespace that a walk does not meet is taken to be
@@ -79,17 +79,7 @@ impl Tracker {
         for record in &walk.namespaces {
             found.namespaces_found += u64::from(self.merge_namespace(record, sink));
         }
-        // A parent may come after its child.
-        for record in &walk.namespaces {
-            if let Some(&handle) = self.by_key.get(&record.ns.key)
-                && self
-                    .namespaces
-                    .get(handle)
-                    .is_some_and(|entry| entry.walked == self.walks)
-            {
-                self.link(handle, &record.ns, record.time);
-            }
-        }
+        self.link_all(walk, sink);
         for record in &walk.nsproxies {
             found.nsproxies_found += u64::from(self.merge_nsproxy(record, sink));
         }
@@ -154,14 +144,13 @@ impl Tracker {
                 Met::Reference => None,
                 Met::Predecessor => return false,
                 Met::Successor => {
-                    // Just before, or the tombstone would be for this one.
-                    self.bury(handle, time.saturating_sub(1), &mut sink.missed());
+                    self.replace(handle, time, sink);
                     None
                 }
             },
         };
         let handle = if let Some(handle) = known {
-            self.seen(handle, facts, time);
+            self.seen(handle, facts, time, sink);
             self.promote(handle, facts, sink);
             handle
         } else {
@@ -182,36 +171,39 @@ impl Tracker {
         self.read_count(handle, record.sequence, facts.active, sink);
         if let Some(entry) = self.namespaces.get_mut(handle) {
             entry.walked = self.walks;
-            if entry.nsfs_at < time {
-                entry.inodes.walked(facts.stashed);
-                entry.because.nsfs = entry.inodes.count();
-                self.enqueue(handle);
-            }
+            entry.inodes.walked(facts.stashed, time);
+            entry.because.nsfs = entry.inodes.count();
+            self.enqueue(handle);
         }
         known.is_none()
     }
 
-    /// What a walk that met `who` at `time` met, compared with the entry that
-    /// has its address and inode number.
-    fn compare(&self, handle: NsHandle, who: &Identity, time: u64) -> Met {
-        let Some((entry, ns)) = self
-            .namespaces
-            .get(handle)
-            .and_then(|entry| Some((entry, entry.ns.as_ref()?)))
-        else {
-            return Met::Reference;
+    /// Ties what could not be tied before: a parent may come after its child,
+    /// and another owner in the place of the one that was thought to be there.
+    fn link_all(&mut self, walk: &Walk, sink: &mut Sink<'_>) {
+        for record in &walk.namespaces {
+            if let Some(&handle) = self.by_key.get(&record.ns.key)
+                && self
+                    .namespaces
+                    .get(handle)
+                    .is_some_and(|entry| entry.walked == self.walks)
+            {
+                self.link(handle, record.ns.owner, record.ns.parent, record.time, sink);
+            }
+        }
+        let is_adrift = |entry: &Entry| {
+            entry
+                .owner
+                .is_none_or(|owner| !self.namespaces.contains_key(owner))
         };
-        if entry.identity.is_certainly(who) {
-            Met::Same
-        } else if ns.created_at.is_some_and(|created_at| time < created_at) {
-            Met::Predecessor
-        } else if ns
-            .destroyed_at
-            .is_some_and(|destroyed_at| time > destroyed_at)
-        {
-            Met::Successor
-        } else {
-            Met::Same
+        let adrift: Vec<_> = self
+            .namespaces
+            .iter()
+            .filter(|(_, entry)| entry.identity.owner.is_some() && is_adrift(entry))
+            .map(|(handle, entry)| (handle, entry.identity.owner, entry.last_seen))
+            .collect();
+        for (handle, owner, time) in adrift {
+            self.link(handle, owner, None, time, sink);
         }
     }
 
@@ -223,6 +215,7 @@ impl Tracker {
             return false;
         }
         let found = self.hold(&record.nsproxy, record.time, sink);
+        self.relink(key, record.time, sink);
         if let Some(held) = self.nsproxies.get_mut(&key) {
             held.walked = self.walks;
         }
@@ -328,17 +321,4 @@ impl Tracker {
             self.bury(handle, walk.started_at, sink);
         }
     }
-}
-
-/// What a walk met at an address and inode number, as compared with the
-/// entry there.
-enum Met {
-    /// The very same.
-    Same,
-    /// One that the entry only refers to so far.
-    Reference,
-    /// One that was there before.
-    Predecessor,
-    /// One that is there now, while the end of the entry was missed.
-    Successor,
 }

@@ -138,10 +138,10 @@ impl Tracker {
             Body::LastRef(ns) => self.last_ref(ns, sink),
             Body::Freed(ns) => self.freed(ns, sink),
             Body::NsfsOpened { ns, inode } => {
-                self.nsfs_changed(ns, sink, |inodes| inodes.open(*inode));
+                self.nsfs_changed(ns, sink, |inodes| inodes.open(*inode, origin.time));
             }
             Body::NsfsEvicted { ns, inode } => {
-                self.nsfs_changed(ns, sink, |inodes| inodes.evict(*inode));
+                self.nsfs_changed(ns, sink, |inodes| inodes.evict(*inode, origin.time));
             }
             Body::NsproxyInstalled(nsproxy) => self.installed(nsproxy, sink),
             Body::Switched { reason, from, to } => {

@@ -126,6 +126,23 @@ impl Tracker {
         true
     }
 
+    /// Counts the pointers of an nsproxy that count nowhere: what they point
+    /// to was taken for somebody else, or for dead, when it was met first.
+    pub(super) fn relink(&mut self, key: Key, time: u64, sink: &mut Sink<'_>) {
+        let Some(held) = self.nsproxies.get(&key) else {
+            return;
+        };
+        let (mut links, pointers) = (held.links, pointers(&held.facts));
+        for (link, who) in links.iter_mut().zip(pointers) {
+            if link.is_none_or(|handle| !self.namespaces.contains_key(handle)) {
+                *link = who.and_then(|who| self.refer(&who, time, sink));
+            }
+        }
+        if let Some(held) = self.nsproxies.get_mut(&key) {
+            held.links = links;
+        }
+    }
+
     /// An nsproxy is no longer in use.
     pub(super) fn let_go(&mut self, key: Key, time: u64, count: Option<u32>, sink: &mut Sink<'_>) {
         let Some(held) = self.nsproxies.remove(&key) else {
@@ -192,6 +209,7 @@ fn pointers(facts: &NsproxyFacts) -> [Option<Identity>; Slot::COUNT] {
             kind: slot.kind(),
             inum: pointer.inum,
             unique: None,
+            owner: None,
         })
     })
 }
