@@ -103,7 +103,9 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     if let Err(error) = server.await {
         warn!(%error, "the web server failed");
     }
-    info!("stopped");
+    if ended.is_ok() {
+        info!("stopped");
+    }
     ended
 }
 

@@ -73,3 +73,6 @@ fn complain(error: &anyhow::Error) {
         eprintln!("nslife: `nslife doctor` shows what this system offers and what is missing");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     super::{
         command::{Held, Inherited},
-        output::show,
+        output::{Reader, show},
         target::{Process, Target, exit_code},
     },
     Args,
@@ -110,6 +110,7 @@ async fn watch(
     status: &mut Option<ExitStatus>,
 ) -> anyhow::Result<bool> {
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
+    let reader = Reader::new();
     // A time too far off to be expressed never comes.
     let mut deadline = args
         .duration
@@ -129,6 +130,7 @@ async fn watch(
                 deadline = [deadline, patience].into_iter().flatten().min();
             }
             () = until(deadline) => break,
+            () = reader.gone() => return Ok(false),
             stop = signals.recv() => {
                 if !target.forward(stop) {
                     break;
