@@ -58,9 +58,10 @@ pub struct Reading {
     pub flipped: bool,
 }
 
-/// The map entry of the namespace, made if need be.
+/// The map entry of the namespace, made if need be: without it its freeing
+/// would not be recognized.
 #[inline(always)]
-fn entry(inum: u32, key: u64, kind: NsKind) -> Option<*mut Known> {
+pub fn remember(inum: u32, key: u64, kind: NsKind) -> Option<*mut Known> {
     if let Some(known) = NAMESPACES.get_ptr_mut(inum) {
         // SAFETY: see `free_inum`.
         if unsafe { (*known).key } == key {
@@ -91,7 +92,7 @@ fn entry(inum: u32, key: u64, kind: NsKind) -> Option<*mut Known> {
 /// Reads the active count of the namespace at `key` by the rule above.
 #[inline(always)]
 pub fn observe(key: u64, inum: u32, kind: NsKind) -> Option<Reading> {
-    let known = entry(inum, key, kind)?;
+    let known = remember(inum, key, kind)?;
     // SAFETY: both fields are aligned 64-bit words of a map value, touched
     // only atomically by programs.
     let (drawn, word) = unsafe {

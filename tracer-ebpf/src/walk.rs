@@ -15,7 +15,7 @@ use tracer_common::{
 };
 
 use crate::{
-    active::{is_initial, observe},
+    active::{is_initial, observe, remember},
     emit::{common_of, fill_ns, fill_nsproxy, kind_of, now, owner_of},
     maps::{WALK_AFTER, WALK_SCRATCH, WALKED, WalkMark},
     mem::{offset, read},
@@ -92,11 +92,12 @@ fn write_namespace(seq: *mut c_void, key: u64, kind: NsKind) -> i32 {
         (*record).time = now();
         (*record).sequence = 0;
         let inum: u32 = read(key, offset!(ns_inum));
-        if offset!(ns_active) != ABSENT
-            && !is_initial(inum)
-            && let Some(reading) = observe(key, inum, kind)
-        {
-            (*record).sequence = reading.sequence;
+        if !is_initial(inum) {
+            if offset!(ns_active) == ABSENT {
+                remember(inum, key, kind);
+            } else if let Some(reading) = observe(key, inum, kind) {
+                (*record).sequence = reading.sequence;
+            }
         }
         fill_ns(&raw mut (*record).ns, key, kind);
         write(seq, &*record);

@@ -339,3 +339,22 @@ fn one_line(error: &ProgramError) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_object_name_the_same_programs() {
+        let object = aya_obj::Object::parse(OBJECT).unwrap();
+        let compiled: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
+        let planned: BTreeSet<&str> = plan::wanted()
+            .map(|candidate| candidate.program)
+            .chain([WALK_TASKS, WALK_LIST])
+            .collect();
+        assert_eq!(compiled, planned);
+        assert_eq!(object.license.as_bytes(), b"Dual MIT/GPL");
+    }
+}
