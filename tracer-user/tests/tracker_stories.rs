@@ -105,7 +105,8 @@ mod lives {
                 kernel.created(&mnt);
             }
             kernel.freed(&mnt);
-            assert_eq!(kernel.last_ref(&mnt), NOTHING);
+            let soon = kernel.now + 1_000;
+            assert_eq!(kernel.tell_at(soon, Body::LastRef(mnt.facts)), NOTHING);
             assert_eq!(kernel.get(&mnt), None);
         }
     }

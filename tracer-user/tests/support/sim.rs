@@ -428,8 +428,12 @@ impl Listener {
     pub(crate) fn merge(&mut self, walk: &Walk) -> Corrections {
         for record in &walk.namespaces {
             let (time, kind, inum) = (record.time, record.ns.kind, record.ns.inum);
-            self.heard
-                .push(format!("{time} met {} {inum}", kind.name()));
+            self.heard.push(format!(
+                "{time} met {} {inum} @{:?} own {:?}",
+                kind.name(),
+                record.ns.key,
+                record.ns.owner
+            ));
         }
         let before = self.transitions.len();
         let corrections = self.tracker.merge(walk, &mut self.transitions);
@@ -470,7 +474,7 @@ fn brief(event: &Event) -> String {
         inums.map(|inum| format!(" {inum}")).collect::<String>()
     };
     let what = match &event.body {
-        Body::Created(facts) => ns("created", facts.as_ref()),
+        Body::Created(facts) => ns(&format!("created(own {:?})", facts.owner), facts.as_ref()),
         Body::Activity { ns: facts, .. } => ns("activity of", facts.as_ref()),
         Body::LastRef(facts) => ns("last reference to", facts.as_ref()),
         Body::Freed(freed) => ns("freed", *freed),

@@ -83,6 +83,7 @@ impl Tracker {
         for record in &walk.nsproxies {
             found.nsproxies_found += u64::from(self.merge_nsproxy(record, sink));
         }
+        self.relink_nsproxies(sink);
         self.count_tasks(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
@@ -215,7 +216,6 @@ impl Tracker {
             return false;
         }
         let found = self.hold(&record.nsproxy, record.time, sink);
-        self.relink(key, record.time, sink);
         if let Some(held) = self.nsproxies.get_mut(&key) {
             held.walked = self.walks;
         }

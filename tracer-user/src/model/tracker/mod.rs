@@ -58,6 +58,7 @@ pub struct Config {
 /// What is still known of a namespace that was freed.
 #[derive(Clone, Copy, Debug)]
 struct NsGrave {
+    kind: NsKind,
     /// See [`Identity::unique`].
     unique: Option<NonZeroU64>,
     /// Its identity in views, for an nsproxy that is shown after it is gone;
@@ -219,7 +220,7 @@ impl Tracker {
             return entry.ns.as_ref().map(|ns| ns.id);
         }
         let stone = self.graves.get(&(identity.key, identity.inum?))?;
-        stone.about.id
+        (stone.about.kind == identity.kind).then_some(stone.about.id)?
     }
 }
 

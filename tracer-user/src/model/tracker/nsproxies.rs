@@ -126,20 +126,29 @@ impl Tracker {
         true
     }
 
-    /// Counts the pointers of an nsproxy that count nowhere: what they point
-    /// to was taken for somebody else, or for dead, when it was met first.
-    pub(super) fn relink(&mut self, key: Key, time: u64, sink: &mut Sink<'_>) {
-        let Some(held) = self.nsproxies.get(&key) else {
-            return;
+    /// Counts the pointers of nsproxies that count nowhere: what they point to
+    /// was taken for somebody else, or for dead, when they were met first.
+    pub(super) fn relink_nsproxies(&mut self, sink: &mut Sink<'_>) {
+        let is_adrift = |held: &Held| {
+            held.links.iter().zip(held.facts.slots).any(|(link, slot)| {
+                slot.is_some() && link.is_none_or(|handle| !self.namespaces.contains_key(handle))
+            })
         };
-        let (mut links, pointers) = (held.links, pointers(&held.facts));
-        for (link, who) in links.iter_mut().zip(pointers) {
-            if link.is_none_or(|handle| !self.namespaces.contains_key(handle)) {
-                *link = who.and_then(|who| self.refer(&who, time, sink));
+        let adrift: Vec<_> = self
+            .nsproxies
+            .values()
+            .filter(|held| is_adrift(held))
+            .map(|held| (held.facts, held.links, held.last_seen))
+            .collect();
+        for (facts, mut links, time) in adrift {
+            for (link, who) in links.iter_mut().zip(pointers(&facts)) {
+                if link.is_none_or(|handle| !self.namespaces.contains_key(handle)) {
+                    *link = who.and_then(|who| self.refer(&who, time, sink));
+                }
             }
-        }
-        if let Some(held) = self.nsproxies.get_mut(&key) {
-            held.links = links;
+            if let Some(held) = self.nsproxies.get_mut(&facts.key) {
+                held.links = links;
+            }
         }
     }
 
