@@ -34,12 +34,33 @@ impl Format {
 
 /// All metrics of a registry.
 pub(super) fn encode(registry: &Registry, format: Format) -> Result<String, fmt::Error> {
-    let mut openmetrics = String::new();
-    text::encode(&mut openmetrics, registry)?;
+    let mut unordered = String::new();
+    text::encode(&mut unordered, registry)?;
+    let openmetrics = in_order(&unordered);
     match format {
         Format::OpenMetrics => Ok(openmetrics),
         Format::Prometheus => to_prometheus(&openmetrics),
     }
+}
+
+/// Sorts the samples of each family, which come in another order from each
+/// process: people read them too. (There are no histograms, whose order has
+/// a meaning.)
+fn in_order(openmetrics: &str) -> String {
+    let is_sample = |line: &&str| !line.starts_with('#');
+    let lines: Vec<_> = openmetrics.lines().collect();
+    let mut out = String::with_capacity(openmetrics.len());
+    for family in lines.chunk_by(|a, b| is_sample(a) == is_sample(b)) {
+        let mut family = family.to_vec();
+        if family.first().is_some_and(is_sample) {
+            family.sort_unstable();
+        }
+        for line in family {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// Turns OpenMetrics into the older format. The samples are the same; there
@@ -82,6 +103,15 @@ mod tests {
         assert_eq!(Format::accepted("*/*"), Format::Prometheus);
         assert_eq!(Format::accepted("text/html"), Format::Prometheus);
         assert_eq!(Format::accepted(""), Format::Prometheus);
+    }
+
+    #[test]
+    fn samples_are_in_order_within_their_family() {
+        let unordered = "# TYPE b gauge\nb{x=\"2\"} 0\nb{x=\"1\"} 9\n# TYPE a gauge\na 1\n# EOF\n";
+        assert_eq!(
+            in_order(unordered),
+            "# TYPE b gauge\nb{x=\"1\"} 9\nb{x=\"2\"} 0\n# TYPE a gauge\na 1\n# EOF\n"
+        );
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Families {
         let ours = registry.sub_registry_with_prefix("nslife");
         ours.register(
             "build",
-            "What this is",
+            "Which nslife this is",
             Info::new(vec![("version", version)]),
         );
         ours.register(
