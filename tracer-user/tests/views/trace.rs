@@ -91,6 +91,15 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 }
 
 #[test]
+fn a_count_that_was_read_earlier_is_not_shown() {
+    let net = namespace(57, NsKind::Net);
+    let mut transition = step(Lifecycle::Deactivated, net, None);
+    transition.at += 1;
+    let line = text(Palette::PLAIN).transition(&transition, &clock());
+    assert!(line.ends_with("4026532057      57"), "{line}");
+}
+
+#[test]
 fn notices_are_lines_too() {
     let text = text(Palette::PLAIN);
     let now = "2026-11-22T01:00:09.123456789Z".parse().unwrap();

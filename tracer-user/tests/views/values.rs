@@ -18,6 +18,9 @@ use tracer_common::{
 /// The id of the initial user namespace.
 pub(crate) const INITIAL_USER: NsId = NsId(3);
 
+/// When the transitions here happen, after boot.
+const NOW: u64 = 2_500_000_000;
+
 /// A clock of a machine that booted at one in the morning.
 pub(crate) fn clock() -> Clock {
     Clock::booted_at("2026-11-22T01:00:00Z".parse().expect("a time"))
@@ -133,7 +136,7 @@ pub(crate) fn nsproxy_with(id: u64, slot: Slot, ns: &Namespace) -> Nsproxy {
 /// A transition two and a half seconds after boot that no trace selected.
 pub(crate) fn at(what: What) -> Transition {
     Transition {
-        at: 2_500_000_000,
+        at: NOW,
         selected: false,
         what,
     }
@@ -164,7 +167,7 @@ pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transit
             counts: Counts {
                 refs: Some(u32::from(!ended) * 2),
                 active: Some(active),
-                ..ns.counts
+                at: NOW,
             },
             because: if state == State::Active {
                 ns.because

@@ -1,6 +1,6 @@
 //! One trace, from start to end.
 
-use std::{future::pending, process::ExitStatus};
+use std::{future::pending, io, process::ExitStatus};
 
 use anyhow::Context as _;
 use nslife::{
@@ -110,7 +110,7 @@ async fn watch(
     status: &mut Option<ExitStatus>,
 ) -> anyhow::Result<bool> {
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
-    let reader = Reader::new();
+    let reader = Reader::of(io::stdout());
     // A time too far off to be expressed never comes.
     let mut deadline = args
         .duration

@@ -178,11 +178,9 @@ fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> S
             vec![held_by(&ns.because).map(|holders| format!("held by {holders}"))]
         }
         Lifecycle::Deactivated => {
-            vec![
-                ns.counts
-                    .refs
-                    .map(|refs| format!("references left: {refs}")),
-            ]
+            // Unless the count was read then it says nothing about then.
+            let refs = ns.counts.refs.filter(|_| ns.counts.at == at);
+            vec![refs.map(|refs| format!("references left: {refs}"))]
         }
         Lifecycle::Destroyed => vec![
             since(ns.created_at).map(|age| format!("after {age}")),
