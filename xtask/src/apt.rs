@@ -161,12 +161,14 @@ impl Index {
         Ok(parse_stanzas(&stanzas))
     }
 
-    /// The packages that installing `names` would add to this machine, themselves included.
-    pub(crate) fn missing_for(&self, names: &[&str]) -> Result<Vec<Candidate>> {
+    /// The packages that installing `package` would add to this machine, itself included, with
+    /// versions of the suite `preferred` wherever it has any.
+    pub(crate) fn missing_for(&self, package: &str, preferred: &str) -> Result<Vec<Candidate>> {
         let plan = stdout_of(
             self.apt("apt-get")
                 .args(["install", "--simulate", "--no-install-recommends"])
-                .args(names),
+                .args(["--target-release", preferred])
+                .arg(package),
         )?;
         Ok(parse_simulation(&plan))
     }

@@ -3,8 +3,10 @@
 mod apt;
 mod build;
 mod cache;
+mod demo;
 mod ebpf;
 mod initramfs;
+mod install;
 mod kernels;
 mod linker;
 mod packages;
@@ -26,12 +28,14 @@ enum Verb {
     Build(build::Options),
     Vm(vm::Options),
     Test(test::Options),
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
     let (result, failure) = match Verb::parse() {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
+        Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

@@ -3,7 +3,6 @@
 use std::{
     env,
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,12 +10,15 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    apt::Archive,
+    apt::{Archive, Index},
     cache::Cache,
+    packages::Candidate,
     process::{on_path, stdout_of},
 };
 
 const QEMU: &str = "qemu-system-x86_64";
+/// Where Debian keeps libraries.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 /// Where distributions keep the program that is not meant to be on `PATH`.
 const VIRTIOFSD_PLACES: [&str; 3] = [
     "/usr/libexec/virtiofsd",
@@ -74,27 +76,32 @@ impl Tool {
 
 impl Tools {
     /// Finds both programs, fetching what this machine lacks.
-    pub(crate) fn find_or_fetch(cache: &Cache) -> Result<Self> {
-        let qemu = on_path(QEMU).map(Tool::installed).filter(serves_virtiofs);
+    pub(crate) fn find_or_fetch(cache: &Cache, accelerator: &str) -> Result<Self> {
+        let minimum = minimum_version(accelerator);
+        let qemu = on_path(QEMU)
+            .map(Tool::installed)
+            .filter(|qemu| version_of(qemu).is_some_and(|version| version >= minimum))
+            .filter(serves_virtiofs);
         let virtiofsd = on_path("virtiofsd")
             .or_else(|| {
                 let mut places = VIRTIOFSD_PLACES.iter().map(PathBuf::from);
                 places.find(|path| path.exists())
             })
             .map(Tool::installed);
-        let (qemu, virtiofsd) = match (qemu, virtiofsd) {
-            (Some(qemu), Some(virtiofsd)) => (qemu, virtiofsd),
-            (qemu, virtiofsd) => {
-                let copy = DebianCopy::get(cache).context(format!(
-                    "{QEMU} (with the device vhost-user-fs-pci) and virtiofsd are needed to run \
-                     virtual machines, and are not both installed here: install them, or see why \
-                     Debian's could not be fetched"
-                ))?;
-                (
-                    qemu.map_or_else(|| copy.qemu(), Ok)?,
-                    virtiofsd.map_or_else(|| copy.virtiofsd(), Ok)?,
-                )
-            }
+        let needs = || {
+            format!(
+                "running virtual machines takes {QEMU} {minimum} or newer, with the device \
+                 vhost-user-fs-pci, and virtiofsd; they are not both installed, and Debian's \
+                 packages could not be used instead"
+            )
+        };
+        let qemu = match qemu {
+            Some(qemu) => qemu,
+            None => debian_qemu(cache, minimum).with_context(needs)?,
+        };
+        let virtiofsd = match virtiofsd {
+            Some(virtiofsd) => virtiofsd,
+            None => debian_virtiofsd(cache).with_context(needs)?,
         };
         let version = stdout_of(virtiofsd.command().arg("--version"))?;
         Ok(Self {
@@ -103,6 +110,29 @@ impl Tools {
             virtiofsd_kind: virtiofsd_kind(&version),
         })
     }
+}
+
+/// The oldest major version of QEMU that will do.
+///
+/// QEMU 7.2 emulates x86 well enough until the kernel patches its own code, which it does at every
+/// boot and whenever a kernel program is attached: then flags and registers are corrupted now and
+/// again, and the kernel panics. Version 10 was seen to withstand it. KVM leaves that to hardware.
+fn minimum_version(accelerator: &str) -> u32 {
+    if accelerator.starts_with("kvm") {
+        5
+    } else {
+        10
+    }
+}
+
+fn version_of(qemu: &Tool) -> Option<u32> {
+    parse_qemu_version(&stdout_of(qemu.command().arg("--version")).ok()?)
+}
+
+/// The major version out of `QEMU emulator version 10.0.2 (Debian …)`.
+fn parse_qemu_version(text: &str) -> Option<u32> {
+    let (_, version) = text.split_once("version ")?;
+    version.split('.').next()?.parse().ok()
 }
 
 fn serves_virtiofs(qemu: &Tool) -> bool {
@@ -119,83 +149,100 @@ fn virtiofsd_kind(version: &str) -> VirtiofsdKind {
     }
 }
 
-/// Debian's packages of QEMU, unpacked but not installed.
-///
-/// Installing them would remove whatever conflicts with them from the machine.
-struct DebianCopy {
-    root: PathBuf,
-}
-
-impl DebianCopy {
-    fn get(cache: &Cache) -> Result<Self> {
-        let root = cache.entry("qemu", |folder| fetch(cache, folder))?;
-        Ok(Self { root })
-    }
-
-    fn qemu(&self) -> Result<Tool> {
-        let mut tool = self.tool(&["usr/bin/qemu-system-x86_64"])?;
-        for folder in ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"] {
-            tool.arguments.push("-L".into());
-            tool.arguments.push(self.root.join(folder).into());
+/// QEMU from the backports to this machine's release of Debian.
+fn debian_qemu(cache: &Cache, minimum: u32) -> Result<Tool> {
+    let root = cache.entry("qemu", |folder| {
+        let archive = Archive::discover(cache)?;
+        let release = release_of(&archive)?;
+        let backports = format!("{release}-backports");
+        let index = archive.index(&[release, &format!("{release}-security"), &backports])?;
+        let packages = index.missing_for("qemu-system-x86", &backports)?;
+        unpack(&index, &packages, folder)?;
+        let version = version_of(&unpacked_qemu(folder)?);
+        if version.is_none_or(|version| version < minimum) {
+            bail!(
+                "the newest QEMU in {} is too old, or does not run",
+                index.name()
+            );
         }
-        let modules = self.library_folder().join("qemu");
-        tool.environment.push(("QEMU_MODULE_DIR", modules.into()));
-        Ok(tool)
-    }
-
-    fn virtiofsd(&self) -> Result<Tool> {
-        self.tool(&["usr/lib/qemu/virtiofsd", "usr/libexec/virtiofsd"])
-    }
-
-    fn tool(&self, places: &[&str]) -> Result<Tool> {
-        let program = places
-            .iter()
-            .map(|place| self.root.join(place))
-            .find(|path| path.exists())
-            .ok_or_else(|| {
-                let (places, root) = (places.join(" or "), self.root.display());
-                anyhow!("Debian's packages of QEMU have no {places} (see {root})")
-            })?;
-        let folders = [
-            self.library_folder(),
-            self.root.join("lib/x86_64-linux-gnu"),
-        ];
-        Ok(Tool {
-            program,
-            environment: vec![("LD_LIBRARY_PATH", env::join_paths(folders)?)],
-            arguments: Vec::new(),
-        })
-    }
-
-    fn library_folder(&self) -> PathBuf {
-        self.root.join("usr/lib/x86_64-linux-gnu")
-    }
+        Ok(())
+    })?;
+    unpacked_qemu(&root)
 }
 
-fn fetch(cache: &Cache, folder: &Path) -> Result<()> {
-    let archive = Archive::discover(cache)?;
-    let Some(codename) = archive.codename() else {
-        bail!("this is not a Debian machine, whose libraries a copy of Debian's QEMU would use");
-    };
-    let index = archive.index(&[codename, &format!("{codename}-security")])?;
-    let mut names = vec!["qemu-system-x86"];
-    // Newer releases have it as a package of its own.
-    if !index.search("^virtiofsd$")?.is_empty() {
-        names.push("virtiofsd");
+fn unpacked_qemu(root: &Path) -> Result<Tool> {
+    let mut tool = unpacked_tool(root, &["usr/bin/qemu-system-x86_64"])?;
+    for folder in ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"] {
+        tool.arguments.push("-L".into());
+        tool.arguments.push(root.join(folder).into());
     }
-    let packages = index.missing_for(&names)?;
-    eprintln!(
-        "xtask: fetching QEMU ({} packages) from {}",
-        packages.len(),
-        index.name()
-    );
-    index.unpack(&packages, folder)?;
-    Ok(fs::remove_dir_all(folder.join("usr/share/doc"))?)
+    let modules = root.join(LIBRARIES).join("qemu");
+    tool.environment.push(("QEMU_MODULE_DIR", modules.into()));
+    Ok(tool)
+}
+
+/// virtiofsd from this machine's release of Debian: a package of its own, or part of QEMU's.
+fn debian_virtiofsd(cache: &Cache) -> Result<Tool> {
+    let root = cache.entry("virtiofsd", |folder| {
+        let archive = Archive::discover(cache)?;
+        let release = release_of(&archive)?;
+        let index = archive.index(&[release, &format!("{release}-security")])?;
+        let package = if index.search("^virtiofsd$")?.is_empty() {
+            "qemu-system-common"
+        } else {
+            "virtiofsd"
+        };
+        unpack(&index, &index.missing_for(package, release)?, folder)
+    })?;
+    unpacked_tool(&root, &["usr/lib/qemu/virtiofsd", "usr/libexec/virtiofsd"])
+}
+
+fn release_of(archive: &Archive) -> Result<&str> {
+    archive
+        .codename()
+        .context("this is not a Debian machine, whose libraries Debian's programs would use")
+}
+
+/// Unpacks packages that are not installed, because installing them would remove from the machine
+/// whatever conflicts with them.
+fn unpack(index: &Index, packages: &[Candidate], folder: &Path) -> Result<()> {
+    let names: Vec<_> = packages.iter().map(|package| &*package.name).collect();
+    eprintln!("xtask: fetching {} from {}", names.join(", "), index.name());
+    index.unpack(packages, folder)
+}
+
+/// A program out of unpacked packages, with the libraries that came along.
+fn unpacked_tool(root: &Path, places: &[&str]) -> Result<Tool> {
+    let program = places
+        .iter()
+        .map(|place| root.join(place))
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            let (places, root) = (places.join(" or "), root.display());
+            anyhow!("there is no {places} among the packages unpacked in {root}")
+        })?;
+    let libraries = [root.join(LIBRARIES), root.join("lib/x86_64-linux-gnu")];
+    Ok(Tool {
+        program,
+        environment: vec![("LD_LIBRARY_PATH", env::join_paths(libraries)?)],
+        arguments: Vec::new(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_kvm_makes_do_with_an_old_qemu() {
+        let version = |text| parse_qemu_version(text).unwrap();
+        let old = version("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\n");
+        let new = version("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n");
+        assert!(old >= minimum_version("kvm"));
+        assert!(old < minimum_version("tcg,thread=multi"));
+        assert!(new >= minimum_version("tcg,thread=multi"));
+        assert_eq!(parse_qemu_version("bash: no such program"), None);
+    }
 
     #[test]
     fn the_two_virtiofsds_are_told_apart() {

@@ -10,9 +10,12 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
-use crate::process::{Chatter, is_root, on_path, run, stdout_of};
+use crate::{
+    install,
+    process::{on_path, stdout_of},
+};
 
 /// What the eBPF crate is compiled for.
 pub(crate) const BPF_TARGET: &str = "bpfel-unknown-none";
@@ -176,20 +179,7 @@ fn install_debian() -> Result<()> {
          - rustup toolchain install nightly --component rust-src --component clippy\n  \
          - on Debian 12, as root: apt-get install {packages}"
     );
-    if on_path("apt-get").is_none() || !is_root() {
-        bail!("{alternatives}");
-    }
-    eprintln!("xtask: installing the BPF toolchain from Debian: {packages}");
-    let mut update = Command::new("apt-get");
-    update.args(["update", "--quiet"]);
-    run(&mut update, Chatter::OnFailure).context("cannot refresh the package index")?;
-    let mut install = Command::new("apt-get");
-    install
-        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-        .args(["--no-remove"])
-        .args(DEBIAN_PACKAGES)
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    run(&mut install, Chatter::OnFailure).context(alternatives)?;
+    install::debian_packages(&DEBIAN_PACKAGES, "the BPF toolchain", &alternatives)?;
     if !debian_is_complete() {
         bail!("{packages} are installed, but {DEBIAN_BPF_CORE} is not there");
     }

@@ -75,7 +75,12 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
         }
     }
     let program = build(&project)?;
-    let workshop = Workshop::set_up(project, Builds::Fresh, Chatter::OnFailure)?;
+    let workshop = Workshop::set_up(
+        project,
+        &plan.hardware.accelerator,
+        Builds::Fresh,
+        Chatter::OnFailure,
+    )?;
 
     let queue = Mutex::new(kernels);
     // A thread cannot leave the queue in a bad state, whatever becomes of it.

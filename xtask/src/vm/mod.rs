@@ -103,12 +103,8 @@ impl HardwareOptions {
     }
 }
 
-/// Emulation with one thread for all processors of the machine.
-///
-/// With a thread for each, QEMU before 8.1 now and then runs into a breakpoint that the kernel has
-/// already taken back, while it patches its own code. The kernel does so at every boot and whenever
-/// a kernel program is attached; it panics.
-const EMULATION: &str = "tcg,thread=single";
+/// Emulation, each processor of the machine by a thread of its own.
+const EMULATION: &str = "tcg,thread=multi";
 
 /// KVM on hardware; nested in another hypervisor, where it exists, it is not to be trusted.
 fn default_accelerator(cpuinfo: &str, kvm_opens: bool) -> &'static str {
@@ -146,8 +142,13 @@ pub(crate) enum Builds {
 
 impl Workshop {
     /// Builds and fetches whatever is not there.
-    pub(crate) fn set_up(project: Project, builds: Builds, chatter: Chatter) -> Result<Self> {
-        let tools = Tools::find_or_fetch(&project.cache)?;
+    pub(crate) fn set_up(
+        project: Project,
+        accelerator: &str,
+        builds: Builds,
+        chatter: Chatter,
+    ) -> Result<Self> {
+        let tools = Tools::find_or_fetch(&project.cache, accelerator)?;
         let nslife_path = match builds {
             Builds::Fresh => build::nslife(&project, Profile::Release, chatter)?,
             Builds::Last => build::nslife_path(&project, Profile::Release),
@@ -197,13 +198,14 @@ impl Workshop {
 /// Runs the command and returns its status.
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
+    let hardware = options.hardware.resolve();
     let kernel = Kernel::get(&project.cache, options.kernel)?;
     let builds = if options.no_build {
         Builds::Last
     } else {
         Builds::Fresh
     };
-    let workshop = Workshop::set_up(project, builds, Chatter::OnFailure)?;
+    let workshop = Workshop::set_up(project, &hardware.accelerator, builds, Chatter::OnFailure)?;
     let job = workshop.job(
         options.kernel,
         options.command,
@@ -216,7 +218,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         kernel: &kernel,
         vm_init: &workshop.vm_init,
         job: &job,
-        hardware: &options.hardware.resolve(),
+        hardware: &hardware,
         kernel_arguments: &options.append,
         timeout: Duration::from_secs(options.timeout),
     };

@@ -1,0 +1,44 @@
+//! Installing packages of the machine's own Debian release, where that can be done.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::{Chatter, is_root, on_path, run};
+
+/// Programs that the demonstration and the scenarios call, and the packages that have them.
+const WORKLOAD: [(&str, &str); 3] = [
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+];
+
+/// Installs packages, for `purpose`. Where it cannot, the error says what to do instead.
+pub(crate) fn debian_packages(packages: &[&str], purpose: &str, instead: &str) -> Result<()> {
+    let names = packages.join(" ");
+    if on_path("apt-get").is_none() || !is_root() {
+        bail!("{instead}");
+    }
+    eprintln!("xtask: installing {purpose} from Debian: {names}");
+    let mut update = Command::new("apt-get");
+    update.args(["update", "--quiet"]);
+    run(&mut update, Chatter::OnFailure).context("cannot refresh the package index")?;
+    let mut install = Command::new("apt-get");
+    install
+        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+        .arg("--no-remove")
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    run(&mut install, Chatter::OnFailure).context(instead.to_owned())
+}
+
+/// Sees to it that the programs of [`WORKLOAD`] are there.
+pub(crate) fn workload_programs() -> Result<()> {
+    for (program, package) in WORKLOAD {
+        if on_path(program).is_none() {
+            let instead = format!("there is no {program}; as root: apt-get install {package}");
+            debian_packages(&[package], program, &instead)?;
+        }
+    }
+    Ok(())
+}
