@@ -43,13 +43,17 @@ impl Stage {
             .args(["--web.listen-address", &address])
             .spawn()?;
         banner("$ nslife trace &");
-        let mut trace = Command::new(nslife)
+        let mut trace = Command::new(nslife);
+        trace
             .args(["trace", "--event"])
             .arg("created,activated,deactivated,resurrected,destroyed,freed,switched,lost")
-            .env("CLICOLOR_FORCE", if colour() { "1" } else { "0" })
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+            .stderr(Stdio::piped());
+        if std::io::stdout().is_terminal() {
+            // It writes to a pipe, but a terminal shows it.
+            trace.env("CLICOLOR_FORCE", "1");
+        }
+        let mut trace = trace.spawn()?;
         let stdout = trace.stdout.take().context("its output is piped")?;
         let stderr = trace.stderr.take().context("its errors are piped")?;
         let mut stage = Self {
@@ -181,11 +185,6 @@ impl Drop for Stage {
 
 fn banner(text: &str) {
     anstream::println!("{REMARK}{text}{REMARK:#}");
-}
-
-/// Whether the audience sees colours: on a terminal, or if it says so.
-fn colour() -> bool {
-    std::io::stdout().is_terminal() || std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0")
 }
 
 /// An address that nobody listens on.

@@ -14,11 +14,12 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::{
+    build::{self, Profile},
     install,
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
-    vm::{Builds, HardwareOptions, Outcome, Run, Workshop},
+    vm::{Builds, Hardware, HardwareOptions, Outcome, Run, Workshop},
 };
 
 /// The kernel of the virtual machine, if nobody chooses.
@@ -51,14 +52,14 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     install::workload_programs()?;
     let project = Project::open()?;
     eprintln!("xtask: building nslife and the demonstration");
-    let demo = build(&project)?;
-    let workshop = Workshop::set_up(project, Builds::Fresh, Chatter::OnFailure)?;
+    let demo = build_demo(&project)?;
+    let nslife = build::nslife(&project, Profile::Release, Chatter::OnFailure)?;
     let series = match options.kernel {
         Some(series) => series,
-        None => match why_not_here(&workshop.nslife)? {
+        None => match why_not_here(&nslife)? {
             None => {
                 eprintln!("xtask: this machine may trace, so here it goes");
-                return here(&demo, &workshop.nslife);
+                return here(&demo, &nslife);
             }
             Some(problem) => {
                 eprintln!("xtask: this machine may not trace: {problem}");
@@ -66,10 +67,10 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
             }
         },
     };
-    in_a_machine(&workshop, &demo, series, options.hardware)
+    in_a_machine(project, &demo, series, &options.hardware.resolve())
 }
 
-fn build(project: &Project) -> Result<PathBuf> {
+fn build_demo(project: &Project) -> Result<PathBuf> {
     let mut cargo = host_cargo(&project.root);
     cargo
         .args(["build", "--release", "--package", "demo"])
@@ -109,29 +110,32 @@ fn here(demo: &Path, nslife: &Path) -> Result<ExitCode> {
 }
 
 fn in_a_machine(
-    workshop: &Workshop,
+    project: Project,
     demo: &Path,
     series: Series,
-    hardware: HardwareOptions,
+    hardware: &Hardware,
 ) -> Result<ExitCode> {
+    let workshop = Workshop::set_up(
+        project,
+        &hardware.accelerator,
+        Builds::Fresh,
+        Chatter::OnFailure,
+    )?;
     let kernel = Kernel::get(&workshop.project.cache, series)?;
     eprintln!("xtask: booting a virtual machine of {}", kernel.package);
     // The machine's output is a pipe to the programs in it, whatever it is here.
-    let colour = if io::stdout().is_terminal() { "1" } else { "0" };
+    let mut variables = Vec::new();
+    if io::stdout().is_terminal() {
+        variables.push(("CLICOLOR_FORCE".to_owned(), "1".to_owned()));
+    }
     let command: Vec<OsString> = vec![demo.into()];
-    let job = workshop.job(
-        series,
-        command,
-        &[("CLICOLOR_FORCE".to_owned(), colour.to_owned())],
-        &[],
-        env::current_dir()?,
-    )?;
+    let job = workshop.job(series, command, &variables, &[], env::current_dir()?)?;
     let run = Run {
         tools: &workshop.tools,
         kernel: &kernel,
         vm_init: &workshop.vm_init,
         job: &job,
-        hardware: &hardware.resolve(),
+        hardware,
         kernel_arguments: "",
         timeout: TIMEOUT,
     };
