@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use vm_init::{Job, SCRATCH_FOLDERS, Share};
 
@@ -24,7 +24,7 @@ use crate::{
     build::{self, Profile},
     initramfs::{build_vm_init, vm_init_path},
     kernels::{Kernel, Series},
-    process::Chatter,
+    process::{Chatter, is_root},
     project::Project,
     qemu::Tools,
 };
@@ -148,6 +148,10 @@ impl Workshop {
         builds: Builds,
         chatter: Chatter,
     ) -> Result<Self> {
+        ensure!(
+            is_root(),
+            "virtual machines take root, to serve them this machine's files as they are"
+        );
         let tools = Tools::find_or_fetch(&project.cache, accelerator)?;
         let nslife_path = match builds {
             Builds::Fresh => build::nslife(&project, Profile::Release, chatter)?,
@@ -199,13 +203,13 @@ impl Workshop {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let hardware = options.hardware.resolve();
-    let kernel = Kernel::get(&project.cache, options.kernel)?;
     let builds = if options.no_build {
         Builds::Last
     } else {
         Builds::Fresh
     };
     let workshop = Workshop::set_up(project, &hardware.accelerator, builds, Chatter::OnFailure)?;
+    let kernel = Kernel::get(&workshop.project.cache, options.kernel)?;
     let job = workshop.job(
         options.kernel,
         options.command,
