@@ -1,9 +1,11 @@
 //! Creation, last reference and freeing of namespaces.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
+use aya_log_ebpf::warn;
 use tracer_common::{
     event::{Counter, What},
     kind::NsKind,
@@ -22,7 +24,7 @@ const MAX_ERRNO: i64 = 4095;
 
 /// A new namespace: remember it by its inode number, tell userspace.
 #[inline(always)]
-fn created(key: u64, kind: NsKind) {
+fn created(ctx: &impl EbpfContext, key: u64, kind: NsKind) {
     let inum: u32 = read(key, offset!(ns_inum));
     let known = Known {
         key,
@@ -33,6 +35,10 @@ fn created(key: u64, kind: NsKind) {
     };
     if NAMESPACES.insert(inum, known, 0).is_err() {
         count(Counter::MapFull);
+        warn!(
+            ctx,
+            "no room to remember namespace {}: its freeing will be missed", inum
+        );
     }
     emit::namespace(What::NsCreated, select::own_deed(), key, kind, 0);
 }
@@ -43,18 +49,18 @@ fn created(key: u64, kind: NsKind) {
 pub fn ns_tree_add(ctx: FEntryContext) -> i32 {
     let key = number(&ctx, 0);
     if let Some(kind) = kind_of(key) {
-        created(key, kind);
+        created(&ctx, key, kind);
     }
     0
 }
 
 /// Up to 6.17: a `copy_*` function that was handed `old` and returned `new`.
 #[inline(always)]
-fn copied(kind: NsKind, old: u64, new: u64) {
+fn copied(ctx: &impl EbpfContext, kind: NsKind, old: u64, new: u64) {
     if new == old || new == 0 || (-MAX_ERRNO..0).contains(&(new as i64)) {
         return;
     }
-    created(common_of(new, kind), kind);
+    created(ctx, common_of(new, kind), kind);
 }
 
 /// One program per `copy_*(flags, user_ns, old)`.
@@ -63,7 +69,7 @@ macro_rules! copy_programs {
         /// See the attach plan for the kernel function.
         #[fexit]
         pub fn $name(ctx: FExitContext) -> i32 {
-            copied(NsKind::$kind, ctx.arg($old), ctx.arg($new));
+            copied(&ctx, NsKind::$kind, ctx.arg($old), ctx.arg($new));
             0
         }
     )+};
@@ -85,7 +91,7 @@ pub fn create_user(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(1);
     let made = read(ctx.arg(0), offset!(cred_user_ns));
     if result == 0 {
-        created(common_of(made, NsKind::User), NsKind::User);
+        created(&ctx, common_of(made, NsKind::User), NsKind::User);
     }
     0
 }

@@ -76,6 +76,9 @@ pub enum StartError {
         /// Program or map.
         name: &'static str,
     },
+    /// The programs' own diagnostics cannot be read.
+    #[error("cannot read the diagnostics of the kernel programs: {0}")]
+    Diagnostics(#[source] Box<aya_log::Error>),
     /// The ring buffer or a first read failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -121,6 +124,11 @@ impl From<EbpfError> for StartError {
 }
 
 impl StartError {
+    /// The programs' own diagnostics cannot be read.
+    pub(super) fn diagnostics(error: aya_log::Error) -> Self {
+        Self::Diagnostics(Box::new(error))
+    }
+
     /// A program without a hook of its own was not accepted.
     pub(super) fn program(what: &'static str, error: ProgramError) -> Self {
         match refusal(&error) {

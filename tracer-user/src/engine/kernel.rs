@@ -7,6 +7,7 @@ use aya::{
     maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, Iter, ProgramError},
 };
+use aya_log::EbpfLogger;
 use tracer_common::{
     event::Counter,
     layout::{ABSENT, Layout},
@@ -46,6 +47,8 @@ pub(super) struct Kernel {
     ebpf: Ebpf,
     layout: Layout,
     hooks: Vec<HookReport>,
+    /// Rare diagnostics of the programs themselves.
+    diagnostics: EbpfLogger<&'static dyn log::Log>,
 }
 
 /// What the kernel says about itself, before anything is loaded.
@@ -84,13 +87,15 @@ impl Kernel {
         } else {
             SELECT_NOTHING
         };
-        let ebpf = EbpfLoader::new()
+        let mut ebpf = EbpfLoader::new()
             .btf(Some(&described.btf))
             .override_global("LAYOUT", &described.layout, true)
             .override_global("SELECTION", &selection, true)
             .load(OBJECT)?;
+        let diagnostics = EbpfLogger::init(&mut ebpf).map_err(StartError::diagnostics)?;
         let mut kernel = Self {
             ebpf,
+            diagnostics,
             layout: described.layout,
             hooks: Vec::new(),
         };
@@ -220,6 +225,11 @@ impl Kernel {
         let mut selected: HashMap<_, u32, u8> = self.map_mut("SELECTED")?.try_into()?;
         let mark = if descendants { AND_DESCENDANTS } else { ALONE };
         Ok(selected.insert(tgid, mark, 0)?)
+    }
+
+    /// Logs what the programs had to say for themselves.
+    pub(super) fn log_diagnostics(&mut self) {
+        self.diagnostics.flush();
     }
 
     /// Sums of the counters, and of what the recursion guard skipped.

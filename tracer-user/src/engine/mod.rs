@@ -264,6 +264,7 @@ impl Engine {
         let Some(stream) = &mut self.stream else {
             return Ok(());
         };
+        self.kernel.log_diagnostics();
         let now = self.kernel.totals()?;
         let before = std::mem::replace(&mut stream.totals, now);
         let undecodable = std::mem::replace(&mut stream.undecodable_seen, stream.undecodable);
