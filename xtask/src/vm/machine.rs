@@ -20,6 +20,7 @@ use vm_init::{CONTROL_TAG, Job, ROOT_TAG};
 use super::{
     child::Child,
     control::ControlFolder,
+    hardware::Hardware,
     interrupt::Interrupt,
     share::{Access, Server},
 };
@@ -27,17 +28,6 @@ use crate::{initramfs, kernels::Kernel, qemu::Tools};
 
 /// The most lines of a log that a message quotes.
 const QUOTED_LINES: usize = 30;
-
-/// The hardware of a virtual machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hardware {
-    /// Memory, as QEMU writes sizes.
-    pub(crate) memory: String,
-    /// Number of processors.
-    pub(crate) cpus: u32,
-    /// QEMU's accelerator and its options.
-    pub(crate) accelerator: String,
-}
 
 /// Everything that a run needs to know.
 pub(crate) struct Run<'a> {

@@ -1,0 +1,79 @@
+//! What virtual machines are made of.
+
+use std::fs;
+
+use clap::Args;
+
+/// The hardware of a virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hardware {
+    /// Memory, as QEMU writes sizes.
+    pub(crate) memory: String,
+    /// Number of processors.
+    pub(crate) cpus: u32,
+    /// QEMU's accelerator and its options.
+    pub(crate) accelerator: String,
+}
+
+/// What of it can be chosen on the command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HardwareOptions {
+    /// Memory of the machine.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    memory: String,
+    /// Processors of the machine.
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    cpus: u32,
+    /// QEMU's accelerator [default: kvm where it works, else tcg].
+    #[arg(long, value_name = "NAME")]
+    accel: Option<String>,
+}
+
+impl HardwareOptions {
+    /// Decides what was left open.
+    pub(crate) fn resolve(self) -> Hardware {
+        Hardware {
+            memory: self.memory,
+            cpus: self.cpus,
+            accelerator: self.accel.unwrap_or_else(|| {
+                let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+                let kvm_opens = fs::File::options()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/kvm")
+                    .is_ok();
+                default_accelerator(&cpuinfo, kvm_opens).to_owned()
+            }),
+        }
+    }
+}
+
+/// Emulation, each processor of the machine by a thread of its own.
+const EMULATION: &str = "tcg,thread=multi";
+
+/// KVM on hardware; nested in another hypervisor, where it exists, it is not to be trusted.
+fn default_accelerator(cpuinfo: &str, kvm_opens: bool) -> &'static str {
+    let is_virtual = cpuinfo
+        .lines()
+        .filter(|line| line.starts_with("flags"))
+        .any(|line| line.split_whitespace().any(|flag| flag == "hypervisor"));
+    if kvm_opens && !is_virtual {
+        "kvm"
+    } else {
+        EMULATION
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kvm_only_on_hardware() {
+        let hardware = "model name : x\nflags\t\t: fpu vmx lahf_lm\n";
+        let virtual_machine = "flags\t\t: fpu hypervisor lahf_lm\n";
+        assert_eq!(default_accelerator(hardware, true), "kvm");
+        assert_eq!(default_accelerator(hardware, false), EMULATION);
+        assert_eq!(default_accelerator(virtual_machine, true), EMULATION);
+    }
+}
