@@ -186,13 +186,13 @@ impl Sim {
         self.next_id += 1;
         self.next_inum += 1;
         let fresh = NonZeroU32::new(self.next_inum).expect("not zero");
-        let old = if place % 2 == 0 && (self.reuses_all || kind != NsKind::User) {
+        let old = if place.is_multiple_of(2) && (self.reuses_all || kind != NsKind::User) {
             self.free.pop()
         } else {
             None
         };
         let (key, inum) = match old {
-            Some(old) if self.reuses_all && place % 4 == 0 => old,
+            Some(old) if self.reuses_all && place.is_multiple_of(4) => old,
             Some((key, _)) => (key, fresh),
             None => (self.address(), fresh),
         };
@@ -234,7 +234,7 @@ impl Sim {
                 let facts = &self.namespaces[index].facts;
                 for slot in Slot::ALL {
                     // Odd picks leave the time slot alone.
-                    if slot.kind() == facts.kind && (slot != Slot::Time || pick % 2 == 0) {
+                    if slot.kind() == facts.kind && (slot != Slot::Time || pick.is_multiple_of(2)) {
                         nsproxy.slots[slot as usize] = Some(SlotFacts {
                             key: facts.key,
                             inum: Some(facts.inum),
@@ -268,7 +268,7 @@ impl Sim {
             from: old,
             to: Some(new),
         });
-        if from % 2 == 0 {
+        if from.is_multiple_of(2) {
             let index = self.nsproxies.iter().position(|held| held.key == old.key);
             self.nsproxies.swap_remove(index.expect("it was chosen"));
             self.say(Body::NsproxyFreed(NsproxyFacts { count: 0, ..old }));

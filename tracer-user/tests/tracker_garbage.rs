@@ -1,0 +1,171 @@
+//! Whatever the tracker is told: it does not panic, and its sums are right.
+
+mod support;
+
+use std::num::{NonZeroU32, NonZeroU64};
+
+use nslife::model::{
+    Body, Comm, Config, Key, NsFacts, NsproxyFacts, SlotFacts, Tracker, Walk, WalkNs, WalkNsproxy,
+    WalkTask,
+};
+use proptest::option;
+use proptest::prelude::*;
+use support::sim::event_at;
+use support::{COUNTS, IDS, OLD, check_sums, key};
+use tracer_common::event::Reason;
+use tracer_common::kind::NsKind;
+
+/// Addresses are few, so that everything meets everything.
+fn keys() -> impl Strategy<Value = Key> {
+    (1_u64..10).prop_map(key)
+}
+
+fn times() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        20 => 0_u64..200,
+        5 => (0_u64..1000).prop_map(|seconds| seconds * 1_000_000_000),
+        1 => Just(u64::MAX),
+    ]
+}
+
+fn inums() -> impl Strategy<Value = NonZeroU32> {
+    prop_oneof![1_u32..8, 0xEFFF_FFF7..=0xF000_0000_u32]
+        .prop_map(|inum| NonZeroU32::new(inum).expect("not zero"))
+}
+
+fn numbers() -> impl Strategy<Value = Option<NonZeroU64>> {
+    option::weighted(
+        0.8,
+        (1_u64..16).prop_map(|n| NonZeroU64::new(n).expect("not zero")),
+    )
+}
+
+fn counts() -> impl Strategy<Value = Option<u32>> {
+    option::weighted(0.8, prop_oneof![0_u32..3, any::<u32>()])
+}
+
+prop_compose! {
+    fn facts()(
+        key in keys(),
+        kind in prop::sample::select(&NsKind::ALL[..]),
+        inum in inums(),
+        (ns_id, guard) in (numbers(), numbers()),
+        (owner, parent) in (option::of(keys()), option::of(keys())),
+        (refs, active, level, owner_uid) in (counts(), counts(), counts(), counts()),
+        stashed in any::<bool>(),
+    ) -> NsFacts {
+        NsFacts {
+            key, kind, inum, ns_id, guard, owner, parent, refs, active, level, owner_uid, stashed,
+        }
+    }
+}
+
+prop_compose! {
+    fn nsproxies()(
+        key in keys(),
+        slots in prop::array::uniform8(option::of((keys(), option::of(inums())))),
+        count in 0_u32..3,
+    ) -> NsproxyFacts {
+        let slots = slots.map(|slot| slot.map(|(key, inum)| SlotFacts { key, inum }));
+        NsproxyFacts { key, slots, count }
+    }
+}
+
+/// Boxed, like all that follow: the trees by which proptest shrinks would not
+/// fit on a test's stack.
+fn bodies() -> BoxedStrategy<Body> {
+    let facts = || facts().boxed();
+    let nsproxies = || nsproxies().boxed();
+    let reasons = prop::sample::select(&Reason::ALL[..]);
+    prop_oneof![
+        facts().prop_map(Body::Created),
+        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Activity { ns, sequence }),
+        facts().prop_map(Body::LastRef),
+        facts().prop_map(|ns| Body::Freed(ns.as_ref())),
+        (facts(), keys()).prop_map(|(ns, inode)| Body::NsfsOpened { ns, inode }),
+        (facts(), keys()).prop_map(|(ns, inode)| Body::NsfsEvicted { ns, inode }),
+        nsproxies().prop_map(Body::NsproxyInstalled),
+        (reasons, nsproxies(), option::of(nsproxies()))
+            .prop_map(|(reason, from, to)| Body::Switched { reason, from, to }),
+        nsproxies().prop_map(Body::NsproxyFreed),
+    ]
+    .boxed()
+}
+
+prop_compose! {
+    fn tasks()(
+        nsproxy in option::of(keys()),
+        user_ns in option::of(keys()),
+        pid_ns in option::of(keys()),
+        pid in 0_u32..4,
+        (kthread, leader) in any::<(bool, bool)>(),
+    ) -> WalkTask {
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader }
+    }
+}
+
+prop_compose! {
+    fn walks()(
+        (started_at, ended_at) in (times(), times()),
+        (all_tasks, all_namespaces) in any::<(bool, bool)>(),
+        namespaces in prop::collection::vec((times(), option::of(0_u64..20), facts()), 0..8),
+        nsproxies in prop::collection::vec((times(), nsproxies()), 0..4),
+        tasks in prop::collection::vec(tasks(), 0..4),
+    ) -> Walk {
+        Walk {
+            started_at,
+            ended_at,
+            all_tasks,
+            all_namespaces,
+            namespaces: namespaces
+                .into_iter()
+                .map(|(time, sequence, ns)| WalkNs { time, sequence, ns })
+                .collect(),
+            nsproxies: nsproxies
+                .into_iter()
+                .map(|(time, nsproxy)| WalkNsproxy { time, nsproxy })
+                .collect(),
+            tasks,
+        }
+    }
+}
+
+/// Something to tell the tracker.
+#[derive(Clone, Debug)]
+enum Told {
+    Event(u64, Body),
+    Walk(Walk),
+}
+
+fn told() -> BoxedStrategy<Told> {
+    prop_oneof![
+        12 => (times(), bodies()).prop_map(|(time, body)| Told::Event(time, body)),
+        1 => walks().boxed().prop_map(Told::Walk),
+    ]
+    .boxed()
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    prop::sample::select(vec![OLD, IDS, COUNTS])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_breaks_it(config in configs(), told in prop::collection::vec(told(), 0..100)) {
+        let mut tracker = Tracker::new(config);
+        let mut transitions = Vec::new();
+        for told in told {
+            match told {
+                Told::Event(time, body) => tracker.apply(&event_at(time, body), &mut transitions),
+                Told::Walk(walk) => drop(tracker.merge(&walk, &mut transitions)),
+            }
+            check_sums(&tracker, config);
+        }
+    }
+}
