@@ -110,12 +110,10 @@ impl Printer {
     pub(super) fn summary(&self) -> String {
         let plural = if self.shown == 1 { "" } else { "s" };
         let mut summary = format!("{} event{plural} shown, {} lost", self.shown, self.lost);
-        let remaining = self.scope.remaining().len();
-        if remaining > 0 {
-            summary += &format!(
-                "; of {} namespaces created, {remaining} still exist",
-                self.scope.ever_created()
-            );
+        let created = self.scope.ever_created();
+        if created > 0 {
+            let remaining = self.scope.remaining().len();
+            summary += &format!("; namespaces created: {created}, still there: {remaining}");
         }
         summary
     }

@@ -32,6 +32,11 @@ pub(super) async fn run(
         selecting,
         ..Options::default()
     })?;
+    if engine.limits().partial_activity {
+        eprintln!(
+            "nslife: activity is partial on this kernel: `nslife doctor` says what is not counted"
+        );
+    }
     let mut printer = Printer::new(
         args.output,
         filter(args, &engine),
