@@ -133,13 +133,13 @@ prop_compose! {
 /// Something to tell the tracker.
 #[derive(Clone, Debug)]
 enum Told {
-    Event(u64, Body),
+    Event(u64, Box<Body>),
     Walk(Walk),
 }
 
 fn told() -> BoxedStrategy<Told> {
     prop_oneof![
-        12 => (times(), bodies()).prop_map(|(time, body)| Told::Event(time, body)),
+        12 => (times(), bodies()).prop_map(|(time, body)| Told::Event(time, Box::new(body))),
         1 => walks().boxed().prop_map(Told::Walk),
     ]
     .boxed()
@@ -162,7 +162,7 @@ proptest! {
         let mut transitions = Vec::new();
         for told in told {
             match told {
-                Told::Event(time, body) => tracker.apply(&event_at(time, body), &mut transitions),
+                Told::Event(time, body) => tracker.apply(&event_at(time, *body), &mut transitions),
                 Told::Walk(walk) => drop(tracker.merge(&walk, &mut transitions)),
             }
             check_sums(&tracker, config);

@@ -411,7 +411,7 @@ mod initial {
         // One of them is heard of before it can be recognized.
         kernel.opened(net, 1);
         kernel.evicted(net, 1);
-        kernel.merge(|walk| {
+        let (story, _) = kernel.merge(|walk| {
             walk.task(user, pid, &other);
             walk.task(user, pid, &nsproxy).kthread = true;
             walk.nsproxy(&other);
@@ -419,6 +419,7 @@ mod initial {
             all.iter().for_each(|ns| walk.ns(ns));
             walk.ns(&other_net);
         });
+        assert_eq!(story, NOTHING);
         for (index, ns) in all.iter().enumerate() {
             let known = kernel.get(ns).unwrap();
             assert!(known.initial, "{known:?}");

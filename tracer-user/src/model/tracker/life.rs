@@ -1,40 +1,17 @@
-//! Birth and death: which namespace an observation is about, how it enters
-//! the picture, and how it leaves.
+//! Birth and death: how a namespace enters the picture, and how it leaves.
 
 use super::super::{
-    Contributors, Counts, Creator, Lifecycle, Namespace, NsFacts, NsId, NsRef, Origin, State,
+    Contributors, Counts, Creator, Lifecycle, Namespace, NsFacts, NsRef, Origin, State,
 };
 use super::entry::{Entry, Identity, NsHandle};
+use super::identity::{Located, Met};
 use super::sink::Sink;
-use super::{FIRST_INUM, INITIAL, NsGrave, Tracker, initial_id};
+use super::{NsGrave, Tracker};
 
 /// How long after a namespace gave back its number its last reference may be
 /// reported: mount namespaces do it in that order from 6.18 on, within one
 /// function. Nanoseconds.
 const LATE: u64 = 5_000_000;
-
-/// Whom an observation means.
-pub(super) enum Located {
-    /// This entry, known or only referred to.
-    At(NsHandle),
-    /// One that is not there (any more, or yet).
-    Nowhere,
-    /// One that has a successor at its address: there is nothing to learn.
-    Stale,
-}
-
-/// Whom an observation met, compared with the entry that has its address and
-/// inode number.
-pub(super) enum Met {
-    /// The very same.
-    Same,
-    /// One that the entry only refers to so far.
-    Reference,
-    /// One that was there before.
-    Predecessor,
-    /// One that is there now, while the end of the entry was missed.
-    Successor,
-}
 
 /// How a namespace enters the picture.
 pub(super) enum Arrival<'a> {
@@ -47,64 +24,6 @@ pub(super) enum Arrival<'a> {
 }
 
 impl Tracker {
-    /// Finds whom an observation made at `time` means. If it proves that
-    /// another namespace has taken the place of the one that was thought to
-    /// be there, that one is buried.
-    pub(super) fn locate(&mut self, who: &Identity, time: u64, sink: &mut Sink<'_>) -> Located {
-        let Some(&handle) = self.by_key.get(&who.key) else {
-            return Located::Nowhere;
-        };
-        let Some(entry) = self.namespaces.get(handle) else {
-            return Located::Nowhere;
-        };
-        if entry.identity.agrees_with(who) {
-            return Located::At(handle);
-        }
-        if entry.is_initial() || time < entry.first_seen {
-            return Located::Stale;
-        }
-        self.replace(handle, time, sink);
-        Located::Nowhere
-    }
-
-    /// Compares what met `who`, alive, at `time` with the entry that has its
-    /// address and inode number.
-    pub(super) fn compare(&self, handle: NsHandle, who: &Identity, time: u64) -> Met {
-        let Some((entry, ns)) = self
-            .namespaces
-            .get(handle)
-            .and_then(|entry| Some((entry, entry.ns.as_ref()?)))
-        else {
-            return Met::Reference;
-        };
-        if entry.identity.is_certainly(who) {
-            Met::Same
-        } else if ns.created_at.is_some_and(|created_at| time < created_at) {
-            Met::Predecessor
-        } else if ns
-            .destroyed_at
-            .is_some_and(|destroyed_at| time > destroyed_at)
-        {
-            Met::Successor
-        } else {
-            Met::Same
-        }
-    }
-
-    /// Up to when what is said about this namespace can only be about one
-    /// that was freed: for ever, if a number tells that it is the same.
-    pub(super) fn dead_until(&self, who: &Identity) -> Option<u64> {
-        let stone = self.graves.get(&(who.key, who.inum?))?;
-        if stone.about.kind != who.kind {
-            return None;
-        }
-        match (stone.about.unique, who.unique) {
-            (Some(dead), Some(unique)) => (dead == unique).then_some(u64::MAX),
-            // Address and inode number may both be in use again.
-            _ => Some(stone.time),
-        }
-    }
-
     /// A namespace was created.
     pub(super) fn created(&mut self, facts: &NsFacts, origin: &Origin, sink: &mut Sink<'_>) {
         let who = Identity::from(facts);
@@ -123,13 +42,6 @@ impl Tracker {
         if self.dead_until(&who).is_none_or(|until| time >= until) {
             self.learn(facts, time, &Arrival::Created(origin), sink);
         }
-    }
-
-    /// The entry at this address, if it is known and agrees.
-    fn known_at(&self, who: &Identity) -> Option<NsHandle> {
-        let &handle = self.by_key.get(&who.key)?;
-        let entry = self.namespaces.get(handle)?;
-        (entry.ns.is_some() && entry.identity.agrees_with(who)).then_some(handle)
     }
 
     /// Whether an entry with the same address and inode number was there
@@ -308,63 +220,6 @@ impl Tracker {
         let handle = self.namespaces.insert(Entry::referred_to(identity, time));
         self.by_key.insert(identity.key, handle);
         handle
-    }
-
-    /// The id of a namespace that enters the picture, and whether it is an
-    /// initial one. `None` if the kernel should have numbered it and did not,
-    /// or if its number is taken by one that cannot be gone.
-    fn identify(
-        &mut self,
-        facts: &NsFacts,
-        time: u64,
-        sink: &mut Sink<'_>,
-    ) -> Option<(NsId, bool)> {
-        let initial = self.looks_initial(facts);
-        if !self.config.kernel_ids {
-            let id = NsId(initial_id(facts.kind));
-            if initial && !self.by_id.contains_key(&id) {
-                return Some((id, true));
-            }
-            let id = NsId(self.next_id);
-            self.next_id += 1;
-            return Some((id, false));
-        }
-        let id = NsId(facts.ns_id?.get());
-        if let Some(&holder) = self.by_id.get(&id) {
-            let entry = self.namespaces.get(holder)?;
-            if entry.is_initial() || time < entry.first_seen {
-                return None;
-            }
-            self.replace(holder, time, sink);
-        }
-        Some((id, initial))
-    }
-
-    fn looks_initial(&self, facts: &NsFacts) -> bool {
-        if self.config.kernel_counts {
-            return facts.ns_id.is_some_and(|id| id.get() <= INITIAL);
-        }
-        u64::from(facts.inum.get()) == FIRST_INUM + INITIAL - initial_id(facts.kind)
-            || self.initial_keys.contains(&facts.key)
-    }
-
-    /// Makes a known namespace the initial one that it turns out to be. Before
-    /// the first walk this cannot be told on kernels up to 6.17.
-    pub(super) fn promote(&mut self, handle: NsHandle, facts: &NsFacts, sink: &mut Sink<'_>) {
-        let id = NsId(initial_id(facts.kind));
-        if self.config.kernel_ids || !self.looks_initial(facts) || self.by_id.contains_key(&id) {
-            return;
-        }
-        if let Some(entry) = self.namespaces.get_mut(handle)
-            && let Some(ns) = &mut entry.ns
-            && ns.state != State::Destroyed
-        {
-            self.by_id.remove(&ns.id);
-            self.by_id.insert(id, handle);
-            ns.id = id;
-            ns.initial = true;
-            self.set_active(handle, true, sink);
-        }
     }
 
     /// Says that the last reference is gone, unless that was said.

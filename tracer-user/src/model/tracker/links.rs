@@ -5,7 +5,7 @@ use tracer_common::kind::NsKind;
 use super::super::{Counts, Key, NsFacts, State};
 use super::Tracker;
 use super::entry::{Entry, Identity, NsHandle};
-use super::life::Located;
+use super::identity::Located;
 use super::sink::Sink;
 
 impl Tracker {

@@ -6,7 +6,8 @@ use tracer_common::kind::{NsKind, Slot};
 use super::super::{Key, Lifecycle, State, Transition, Walk, WalkNs, WalkNsproxy, What};
 use super::Tracker;
 use super::entry::{Entry, Identity, NsHandle};
-use super::life::{Arrival, Located, Met};
+use super::identity::{Located, Met};
+use super::life::Arrival;
 use super::sink::Sink;
 
 /// How long a destroyed namespace that a walk does not meet is taken to be
@@ -67,7 +68,7 @@ impl Tracker {
     /// Absence proves an end only where the walk would have met the object
     /// for certain, and not for objects that came, or showed signs of life,
     /// after it started. A destroyed namespace, which no walk meets, has
-    /// [some time](FREEING) to be freed.
+    /// five minutes to be freed.
     pub fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
         let before = transitions.len();
         let sink = &mut Sink::walk(walk.ended_at, transitions);

@@ -16,6 +16,7 @@
 mod activity;
 mod census;
 mod entry;
+mod identity;
 mod inodes;
 mod life;
 mod links;
@@ -32,19 +33,13 @@ use tracer_common::kind::NsKind;
 
 use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition};
 use entry::{Entry, Identity, NsHandle};
+use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
 use sink::Sink;
 use tombstones::Tombstones;
 
 pub use census::Census;
 pub use merge::Corrections;
-
-/// The first of the inode numbers that the kernel set aside for initial
-/// namespaces; below it there are only ids.
-const FIRST_INUM: u64 = 0xEFFF_FFF8;
-
-/// How many initial namespaces there are: the ids up to this are theirs.
-const INITIAL: u64 = 8;
 
 /// What the kernel offers, as far as the model must know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -221,20 +216,5 @@ impl Tracker {
         }
         let stone = self.graves.get(&(identity.key, identity.inum?))?;
         (stone.about.kind == identity.kind).then_some(stone.about.id)?
-    }
-}
-
-/// The id of the initial namespace of this type, in the order that 6.19
-/// fixed.
-const fn initial_id(kind: NsKind) -> u64 {
-    match kind {
-        NsKind::Ipc => 1,
-        NsKind::Uts => 2,
-        NsKind::User => 3,
-        NsKind::Pid => 4,
-        NsKind::Cgroup => 5,
-        NsKind::Time => 6,
-        NsKind::Net => 7,
-        NsKind::Mnt => 8,
     }
 }
