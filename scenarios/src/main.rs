@@ -1,0 +1,158 @@
+//! `nslife-scenarios`: what nslife is to see and say on a live kernel.
+//!
+//! It needs root and the initial namespaces of a system that it may play with, so `cargo xtask
+//! test` runs it in a virtual machine. Each scenario makes real system calls through puppets
+//! ([`puppet`]) while the real `nslife` watches ([`world`]), and compares what that says with what
+//! is expected ([`stage`]).
+
+mod channel;
+mod expect;
+mod kernel;
+mod nslife;
+mod puppet;
+mod scenario;
+mod scenarios;
+mod stage;
+mod sys;
+mod trace;
+mod world;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use self::{
+    scenario::{Outcome, Scenario, Status},
+    scenarios::ALL,
+    world::World,
+};
+
+/// How long anything that is bound to happen may take, on a machine that is emulated and shared.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What nslife is to see and say on a live kernel.
+#[derive(Debug, Parser)]
+#[command(name = "nslife-scenarios", args_conflicts_with_subcommands = true)]
+struct Cli {
+    /// How to show the results.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Run these only.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Name all scenarios, and run none.
+    #[arg(long)]
+    list: bool,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people: a line for each.
+    Text,
+    /// An object on a line for each.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+enum Verb {
+    /// Do what the channel that is standard input says.
+    #[command(hide = true)]
+    Puppet,
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    if let Some(Verb::Puppet) = cli.verb {
+        puppet::main()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = select(&cli.only)?;
+    if cli.list {
+        for scenario in wanted {
+            println!("{}", scenario.name);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    run(&wanted, cli.output)
+}
+
+/// The scenarios of these names, or all.
+fn select(names: &[String]) -> Result<Vec<&'static Scenario>> {
+    for name in names {
+        if !ALL.iter().any(|scenario| scenario.name == name) {
+            bail!("there is no scenario {name}: --list names them all");
+        }
+    }
+    let wanted =
+        |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
+    Ok(ALL.iter().filter(wanted).collect())
+}
+
+/// Runs them one after the other, and says at once how each came out.
+fn run(wanted: &[&Scenario], output: Output) -> Result<ExitCode> {
+    let mut failures = 0;
+    let mut report = |outcome: Outcome| {
+        failures += usize::from(matches!(outcome.status, Status::Failed | Status::Skipped));
+        show(&outcome, output)
+    };
+    match World::set_up() {
+        Ok(world) => {
+            for scenario in wanted {
+                report(scenario.run(&world))?;
+            }
+        }
+        Err(error) => {
+            for scenario in wanted {
+                report(scenario.fail(format!("nothing can be watched: {error:#}")))?;
+            }
+        }
+    }
+    Ok(if failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn show(outcome: &Outcome, output: Output) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match output {
+        Output::Text => writeln!(stdout, "{outcome}"),
+        Output::Json => writeln!(stdout, "{}", serde_json::to_string(outcome)?),
+    }
+    .and_then(|()| stdout.flush())
+    .context("cannot say how a scenario came out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_in_snake_case() {
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|s| s.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(names.iter().all(|name| name.chars().all(fits)));
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_selected() {
+        assert_eq!(select(&[]).unwrap().len(), ALL.len());
+        assert_eq!(select(&["life_of_net".to_owned()]).unwrap().len(), 1);
+        assert!(select(&["life".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

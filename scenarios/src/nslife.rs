@@ -1,0 +1,133 @@
+//! Running the real `nslife`, and remembering what it printed and under which numbers it ran.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::{puppet::Ran, trace::Namespace};
+
+/// The program.
+#[derive(Debug)]
+pub(crate) struct Nslife {
+    /// Where it is.
+    pub(crate) program: PathBuf,
+    pids: RefCell<BTreeSet<u32>>,
+    documents: RefCell<Vec<Document>>,
+}
+
+/// A JSON document that nslife printed.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    /// The name of its schema.
+    pub(crate) schema: &'static str,
+    /// The document.
+    pub(crate) text: String,
+}
+
+/// What `nslife list --output json` says.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct List {
+    pub(crate) kernel: String,
+    pub(crate) complete: bool,
+    pub(crate) incomplete_because: Vec<String>,
+    pub(crate) namespaces: Vec<Namespace>,
+}
+
+impl Nslife {
+    /// The program of that name on `PATH`.
+    pub(crate) fn find() -> Result<Self> {
+        let path = std::env::var_os("PATH").context("PATH is not set")?;
+        let program = std::env::split_paths(&path)
+            .map(|folder| folder.join("nslife"))
+            .find(|program| program.is_file())
+            .context("nslife is not on PATH")?;
+        Ok(Self {
+            program,
+            pids: RefCell::default(),
+            documents: RefCell::default(),
+        })
+    }
+
+    /// A command line, with nothing to read.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Remembers the number of a process that runs it.
+    pub(crate) fn started(&self, process: &Child) {
+        self.pids.borrow_mut().insert(process.id());
+    }
+
+    /// The numbers of all processes that have run it.
+    pub(crate) fn pids(&self) -> BTreeSet<u32> {
+        self.pids.borrow().clone()
+    }
+
+    /// Runs a command line to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<Ran> {
+        self.finish(&mut self.command(arguments))
+    }
+
+    /// Runs a command line that was made by [`Self::command`] to its end.
+    pub(crate) fn finish(&self, command: &mut Command) -> Result<Ran> {
+        let process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start nslife")?;
+        self.started(&process);
+        let output = process.wait_with_output().context("cannot run nslife")?;
+        Ok(Ran::from(output))
+    }
+
+    /// Runs a command line that prints one JSON document, whose schema has that name.
+    pub(crate) fn document(&self, schema: &'static str) -> Result<String> {
+        let ran = self.run(&[schema, "--output", "json"])?;
+        ensure!(ran.code == Some(0), "nslife {schema}: {ran}");
+        self.remember(schema, &ran.stdout);
+        Ok(ran.stdout)
+    }
+
+    /// Keeps a document, to be compared with its schema.
+    pub(crate) fn remember(&self, schema: &'static str, text: &str) {
+        self.documents.borrow_mut().push(Document {
+            schema,
+            text: text.to_owned(),
+        });
+    }
+
+    /// All documents that it printed.
+    pub(crate) fn documents(&self) -> Vec<Document> {
+        self.documents.borrow().clone()
+    }
+
+    /// All namespaces now.
+    pub(crate) fn list(&self) -> Result<List> {
+        serde_json::from_str(&self.document("list")?)
+            .context("nslife list said something else than its schema")
+    }
+}
+
+impl List {
+    /// The namespace with this id.
+    pub(crate) fn find(&self, id: u64) -> Option<&Namespace> {
+        self.namespaces.iter().find(|ns| ns.id == id)
+    }
+
+    /// The id of the initial namespace of this type.
+    pub(crate) fn initial(&self, ns_type: &str) -> Result<u64> {
+        self.namespaces
+            .iter()
+            .find(|ns| ns.initial && ns.ns_type == ns_type)
+            .map(|ns| ns.id)
+            .with_context(|| format!("nslife list shows no initial {ns_type} namespace"))
+    }
+}

@@ -1,0 +1,257 @@
+//! A puppet's own side: take an order, carry it out, answer.
+
+use std::{
+    env, fs,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    mount::{
+        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
+    },
+    net::{AddressFamily, SocketFlags, SocketType, socket_with},
+    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
+    thread::{
+        ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces, set_name,
+        set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    },
+};
+use tracer_common::kind::NsKind;
+
+use super::{Order, Ran, Reply};
+use crate::{
+    channel::Channel,
+    sys::{self, Cloned},
+};
+
+/// The subcommand that makes a puppet out of this program.
+pub(super) const VERB: &str = "puppet";
+
+/// Serves the channel that is standard input, until there is nobody left on the other side.
+pub(crate) fn main() -> Result<()> {
+    let channel = std::io::stdin().as_fd().try_clone_to_owned()?;
+    // The copy alone shall be open, so that the other side notices when it is closed.
+    let nothing = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(nothing)?;
+    Server::new(channel.into()).serve()
+}
+
+struct Server {
+    channel: Channel,
+    files: Vec<Option<OwnedFd>>,
+}
+
+/// Whether an order has an answer.
+enum Answer {
+    Give(Reply),
+    /// Somebody else gives it: the program that this process has become, or nobody.
+    Keep,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self::Give(reply)
+    }
+}
+
+impl Server {
+    fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            files: Vec::new(),
+        }
+    }
+
+    fn serve(mut self) -> Result<()> {
+        while let Some((order, fd)) = self.channel.receive()? {
+            let answer = self
+                .obey(order, fd)
+                .unwrap_or_else(|error| Reply::Failed(format!("{error:#}")).into());
+            if let Answer::Give(reply) = answer {
+                self.channel.send(&reply, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: Order, fd: Option<OwnedFd>) -> Result<Answer> {
+        let reply = match order {
+            Order::Introduce { name } => introduce(&name)?,
+            Order::Unshare { flags } => done(sys::unshare(&kinds(flags)))?,
+            Order::Clone { flags } => return self.clone_self(flags, fd),
+            Order::Thread => {
+                let channel = fd.context("a thread needs a channel")?;
+                thread::Builder::new().spawn(move || Server::new(channel.into()).serve())?;
+                Reply::Done
+            }
+            Order::Open { path } => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                self.keep(open(&*path, flags, Mode::empty()).context(path)?)
+            }
+            Order::Close { file } => {
+                self.files
+                    .get_mut(file)
+                    .and_then(Option::take)
+                    .context("closed already")?;
+                Reply::Done
+            }
+            Order::Enter { file } => {
+                done(move_into_link_name_space(self.file(file)?.as_fd(), None))?
+            }
+            Order::Join { pid, flags } => {
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                let target = pidfd_open(pid.context("no such number")?, PidfdFlags::empty())?;
+                let types = ThreadNameSpaceType::from_bits_retain(flags);
+                done(move_into_thread_name_spaces(target.as_fd(), types))?
+            }
+            Order::Socket => self.keep(socket_with(
+                AddressFamily::INET,
+                SocketType::DGRAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )?),
+            Order::NetOfSocket { file } => {
+                let net = sys::net_of_socket(self.file(file)?)?;
+                self.keep(net)
+            }
+            Order::Bind { source, target } => done(mount_bind(source, target))?,
+            Order::Cover { target } => {
+                done(mount("tmpfs", target, "tmpfs", MountFlags::empty(), None))?
+            }
+            Order::Unmount { target } => done(unmount(target, UnmountFlags::DETACH))?,
+            Order::KeepMounts => done(mount_change(
+                "/",
+                MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+            ))?,
+            Order::MapRoot => map_root()?,
+            Order::SetUser { uid } => set_user(uid)?,
+            Order::Execute => return Err(self.execute()),
+            Order::Breed { count, program } => breed(count, program.as_deref())?,
+            Order::Run { argv } => Reply::Ran(run(&argv)?),
+            Order::Reap { pid } => {
+                waitpid(Pid::from_raw(pid), WaitOptions::empty())?.context("no such child")?;
+                Reply::Done
+            }
+            Order::LeaveThread => sys::exit_thread(),
+            Order::Leave { status } => std::process::exit(status.into()),
+        };
+        Ok(Answer::Give(reply))
+    }
+
+    /// The child goes on as a puppet of its own: with the channel that was enclosed, and without
+    /// the files that its parent has open.
+    fn clone_self(&mut self, flags: u32, fd: Option<OwnedFd>) -> Result<Answer> {
+        let channel = fd.context("a child needs a channel")?;
+        match sys::clone(&kinds(flags))? {
+            Cloned::Parent(pid) => Ok(Reply::Child(pid.as_raw_pid()).into()),
+            Cloned::Child => {
+                *self = Self::new(channel.into());
+                Ok(Answer::Keep)
+            }
+        }
+    }
+
+    /// Becomes this program anew. Returns if that fails.
+    fn execute(&self) -> anyhow::Error {
+        let channel = match self.channel.as_fd().try_clone_to_owned() {
+            Ok(channel) => channel,
+            Err(error) => return error.into(),
+        };
+        let error = match env::current_exe() {
+            Ok(program) => Command::new(program)
+                .arg(VERB)
+                .stdin(Stdio::from(channel))
+                .exec(),
+            Err(error) => error,
+        };
+        anyhow!(error).context("cannot execute this program")
+    }
+
+    fn keep(&mut self, file: OwnedFd) -> Reply {
+        self.files.push(Some(file));
+        Reply::File(self.files.len() - 1)
+    }
+
+    fn file(&self, number: usize) -> Result<&OwnedFd> {
+        let file = self.files.get(number).and_then(Option::as_ref);
+        file.context("that file is not open")
+    }
+}
+
+fn done<E>(result: Result<(), E>) -> Result<Reply>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    Ok(result.map(|()| Reply::Done)?)
+}
+
+/// The types with these `CLONE_NEW*` flags.
+fn kinds(flags: u32) -> Vec<NsKind> {
+    let wanted = |kind: &NsKind| flags & kind.clone_flag() != 0;
+    NsKind::ALL.into_iter().filter(wanted).collect()
+}
+
+/// Takes this name. The numbers are those of the procfs that is mounted, which belongs to the
+/// initial pid namespace, in whatever pid namespace this process is.
+fn introduce(name: &str) -> Result<Reply> {
+    set_name(&std::ffi::CString::new(name)?)?;
+    let link = fs::read_link("/proc/thread-self").context("/proc/thread-self")?;
+    let link = link.to_str().context("/proc/thread-self")?;
+    let (pid, tid) = link.split_once("/task/").context("/proc/thread-self")?;
+    Ok(Reply::Me {
+        pid: pid.parse()?,
+        tid: tid.parse()?,
+    })
+}
+
+fn map_root() -> Result<Reply> {
+    for (file, content) in [
+        ("setgroups", "deny"),
+        ("uid_map", "0 0 1"),
+        ("gid_map", "0 0 1"),
+    ] {
+        fs::write(format!("/proc/thread-self/{file}"), content).context(file)?;
+    }
+    Ok(Reply::Done)
+}
+
+fn set_user(uid: u32) -> Result<Reply> {
+    set_thread_groups(&[])?;
+    let gid = rustix::process::Gid::from_raw(uid);
+    set_thread_res_gid(gid, gid, gid)?;
+    let uid = rustix::process::Uid::from_raw(uid);
+    set_thread_res_uid(uid, uid, uid)?;
+    Ok(Reply::Done)
+}
+
+fn breed(count: u32, program: Option<&str>) -> Result<Reply> {
+    for _ in 0..count {
+        let Cloned::Parent(child) = sys::clone(&[])? else {
+            let error = program.map(|program| Command::new(program).stdin(Stdio::null()).exec());
+            std::process::exit(i32::from(error.is_some()));
+        };
+        let ended = waitpid(Some(child), WaitOptions::empty())?;
+        let status = ended.and_then(|(_, status)| status.exit_status());
+        if status != Some(0) {
+            bail!("a child ended with {status:?}");
+        }
+    }
+    Ok(Reply::Done)
+}
+
+fn run(argv: &[String]) -> Result<Ran> {
+    let (program, arguments) = argv.split_first().context("nothing to run")?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {program}"))?;
+    Ok(Ran::from(output))
+}

@@ -1,0 +1,117 @@
+//! What a scenario is, and how one comes out.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{kernel::Version, world::World};
+
+/// Something that is to be seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scenario {
+    /// Its name, in snake case.
+    pub(crate) name: &'static str,
+    /// Where it can be seen.
+    pub(crate) on: On,
+    /// Makes it happen and looks.
+    pub(crate) run: fn(&World) -> Result<()>,
+}
+
+/// The kernels on which a scenario applies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum On {
+    /// All of them.
+    AllKernels,
+    /// This one and later ones: others lack something.
+    Since(Version, &'static str),
+}
+
+/// How a scenario came out.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Outcome {
+    name: &'static str,
+    /// In a word.
+    pub(crate) status: Status,
+    detail: String,
+    seconds: f64,
+}
+
+/// How a scenario came out, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Passed,
+    Failed,
+    /// It could have been run, had everything been there.
+    Skipped,
+    /// There is nothing to see on this kernel.
+    NotApplicable,
+}
+
+/// Why a scenario could not be run, though the kernel would have allowed it.
+#[derive(Debug)]
+pub(crate) struct CannotRun(pub(crate) String);
+
+impl std::fmt::Display for CannotRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CannotRun {}
+
+impl Scenario {
+    /// Runs it.
+    pub(crate) fn run(&self, world: &World) -> Outcome {
+        let start = Instant::now();
+        let (status, detail) = match self.on {
+            On::Since(version, lacking) if world.kernel < version => (
+                Status::NotApplicable,
+                format!("before {version}: {lacking}"),
+            ),
+            _ => match (self.run)(world) {
+                Ok(()) => (Status::Passed, String::new()),
+                Err(error) if error.is::<CannotRun>() => (Status::Skipped, format!("{error:#}")),
+                Err(error) => (Status::Failed, format!("{error:#}")),
+            },
+        };
+        self.outcome(status, detail, start.elapsed())
+    }
+
+    /// It failed before it was begun.
+    pub(crate) fn fail(&self, because: String) -> Outcome {
+        self.outcome(Status::Failed, because, Duration::ZERO)
+    }
+
+    fn outcome(&self, status: Status, detail: String, duration: Duration) -> Outcome {
+        Outcome {
+            name: self.name,
+            status,
+            detail,
+            seconds: duration.as_secs_f64(),
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let status = match self.status {
+            Status::Passed => "ok",
+            Status::Failed => "FAILED",
+            Status::Skipped => "SKIPPED",
+            Status::NotApplicable => "-",
+        };
+        let Self {
+            name,
+            detail,
+            seconds,
+            ..
+        } = self;
+        write!(f, "{status:7} {seconds:6.1} s  {name}")?;
+        if !detail.is_empty() {
+            write!(f, ": {detail}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Whole lives, from creation to freeing.
+
+use anyhow::{Result, ensure};
+use tracer_common::kind::NsKind;
+
+use crate::{
+    expect::{EXIT, Life, same, unshare},
+    stage::Stage,
+    trace::Step::{Activated, Created, Deactivated, Destroyed, Freed},
+    world::World,
+};
+
+/// A user namespace that owns nothing is kept active by credentials alone.
+const NO_CREDENTIALS: &str = "credentials do not count yet before 6.19";
+
+/// As long as it is in use.
+pub(super) const IN_USE: Life = Life::new(&[Created, Activated]);
+
+/// From beginning to end.
+pub(super) const WHOLE: Life = Life::new(&[Created, Activated, Deactivated, Destroyed, Freed]);
+
+/// The lives of a user namespace that owns nothing.
+pub(super) const USER_IN_USE: Life = IN_USE.where_uncounted(&[Created], NO_CREDENTIALS);
+pub(super) const WHOLE_OF_USER: Life =
+    WHOLE.where_uncounted(&[Created, Destroyed, Freed], NO_CREDENTIALS);
+
+/// The slot of an nsproxy that a new namespace of this type goes to. User namespaces are not in
+/// it.
+const fn slot_of(kind: NsKind) -> Option<&'static [&'static str]> {
+    match kind {
+        NsKind::Mnt => Some(&["mnt"]),
+        NsKind::Uts => Some(&["uts"]),
+        NsKind::Ipc => Some(&["ipc"]),
+        NsKind::User => None,
+        NsKind::Pid => Some(&["pid_for_children"]),
+        NsKind::Net => Some(&["net"]),
+        NsKind::Cgroup => Some(&["cgroup"]),
+        NsKind::Time => Some(&["time_for_children"]),
+    }
+}
+
+/// The link to what a task has just made for itself or its children.
+const fn link_of(kind: NsKind) -> &'static str {
+    match kind {
+        NsKind::Time => "time_for_children",
+        // The link exists once there is a child.
+        NsKind::Pid => "pid_for_children",
+        kind => kind.name(),
+    }
+}
+
+/// A process takes a new namespace of this type, and exits.
+pub(super) fn life_of(world: &World, kind: NsKind) -> Result<()> {
+    let mut stage = Stage::new(world);
+    let (in_use, whole) = match kind {
+        NsKind::User => (USER_IN_USE, WHOLE_OF_USER),
+        _ => (IN_USE, WHOLE),
+    };
+    let change = slot_of(kind).map(unshare);
+
+    let puppet = stage.puppet("maker")?;
+    puppet.unshare(&[kind])?;
+    let ns = stage.born(&puppet, kind)?;
+    stage.lives(&ns, in_use)?;
+    stage.changes(&puppet.task(), change.as_slice())?;
+    if kind != NsKind::Pid {
+        stage.is_linked(&puppet, link_of(kind), &ns)?;
+    }
+    same("its owner", Some(world.initial_user), ns.owner)?;
+    same(
+        "whether it has a parent",
+        is_nested(kind),
+        ns.parent.is_some(),
+    )?;
+    same("its level", is_nested(kind).then_some(1), ns.level)?;
+    same(
+        "who owns it",
+        (kind == NsKind::User).then_some(0),
+        ns.owner_uid,
+    )?;
+    ensure!(
+        ns.ref_count.is_none_or(|count| count > 0),
+        "created without a reference"
+    );
+
+    let task = puppet.task();
+    puppet.end()?;
+    stage.lives(&ns, whole)?;
+    if let Some(change) = change {
+        stage.changes(&task, &[change, EXIT])?;
+    }
+    stage.close()
+}
+
+const fn is_nested(kind: NsKind) -> bool {
+    matches!(kind, NsKind::User | NsKind::Pid)
+}

@@ -1,0 +1,120 @@
+//! System calls that no crate wraps safely. All `unsafe` of this program is here.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+use rustix::{
+    process::Pid,
+    thread::{UnshareFlags, unshare_unsafe},
+};
+use tracer_common::kind::NsKind;
+
+/// `SIOCGSKNS` of `linux/sockios.h`, which libc does not have.
+const SIOCGSKNS: libc::Ioctl = 0x894C;
+
+/// `listns` (6.19 and later), the same number on every architecture.
+const LISTNS: libc::c_long = 470;
+
+/// Who returns from [`clone`].
+pub(crate) enum Cloned {
+    /// The caller, with the child's number in the caller's pid namespace.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// The `CLONE_NEW*` flags of these types.
+pub(crate) fn clone_flags(kinds: &[NsKind]) -> u32 {
+    kinds
+        .iter()
+        .fold(0, |flags, kind| flags | kind.clone_flag())
+}
+
+/// Forks; the child gets new namespaces of these types. Only for processes with a single thread,
+/// in which no lock can be held by another.
+pub(crate) fn clone(kinds: &[NsKind]) -> io::Result<Cloned> {
+    let flags = u64::from(clone_flags(kinds)) | libc::SIGCHLD as u64;
+    // SAFETY: without CLONE_VM this is a fork: the child has a copy of this memory and of the one
+    // thread that there is, and no pointer is passed.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0_u64, 0_u64, 0_u64, 0_u64) };
+    match i32::try_from(result) {
+        Ok(0) => Ok(Cloned::Child),
+        Ok(number) => match Pid::from_raw(number) {
+            Some(pid) if number > 0 => Ok(Cloned::Parent(pid)),
+            _ => Err(io::Error::last_os_error()),
+        },
+        Err(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
+    }
+}
+
+/// Gives the calling thread new namespaces of these types.
+pub(crate) fn unshare(kinds: &[NsKind]) -> io::Result<()> {
+    let flags = UnshareFlags::from_bits_retain(clone_flags(kinds));
+    // SAFETY: what is unsafe is CLONE_FILES, which no type of namespace stands for.
+    Ok(unsafe { unshare_unsafe(flags) }?)
+}
+
+/// Ends the calling thread and no other, even if it is the first of its process.
+pub(crate) fn exit_thread() -> ! {
+    // SAFETY: nothing of this thread's stack is used by another, and nothing of it runs on.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("a thread survived its own exit")
+}
+
+/// Opens the network namespace that a socket belongs to, whether or not it is still active.
+pub(crate) fn net_of_socket(socket: impl AsFd) -> io::Result<OwnedFd> {
+    // SAFETY: this request takes no argument.
+    let fd = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCGSKNS) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for the caller.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `struct ns_id_req` of `linux/nsfs.h`.
+#[repr(C)]
+struct NsIdRequest {
+    size: u32,
+    spare: u32,
+    /// Ids after this one.
+    ns_id: u64,
+    /// Of these types; 0 for all.
+    ns_type: u32,
+    spare2: u32,
+    user_ns_id: u64,
+}
+
+/// The kernel's ids of all namespaces that it calls active (6.19 and later), in ascending order.
+pub(crate) fn listns() -> io::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    loop {
+        let request = NsIdRequest {
+            size: size_of::<NsIdRequest>() as u32,
+            spare: 0,
+            ns_id: found.last().copied().unwrap_or(0),
+            ns_type: 0,
+            spare2: 0,
+            user_ns_id: 0,
+        };
+        let mut ids = [0_u64; 512];
+        // SAFETY: the kernel reads as much of the request as its size says, and writes at most as
+        // many ids as there is room for.
+        let count =
+            unsafe { libc::syscall(LISTNS, &raw const request, ids.as_mut_ptr(), ids.len(), 0) };
+        match usize::try_from(count) {
+            Ok(0) => return Ok(found),
+            Ok(count) => found.extend_from_slice(&ids[..count]),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                return match error.raw_os_error() {
+                    // Nothing comes after the last one.
+                    Some(libc::ENOENT) if !found.is_empty() => Ok(found),
+                    _ => Err(error),
+                };
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What a line of the trace says, as far as scenarios look at it. That it is all as
+//! `docs/schema/` has it is checked on the text.
+
+use std::{collections::BTreeMap, fmt};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A line.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// As it was printed.
+    pub(crate) text: String,
+    /// What it says.
+    pub(crate) what: What,
+}
+
+/// What a line can say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum What {
+    /// A namespace took a step.
+    Step(Step, Box<Namespace>, Option<Task>),
+    /// A task changed its nsproxy.
+    Switched(Task, Box<Switch>),
+    /// An nsproxy is no more.
+    NsproxyFreed(u64),
+    /// Something was lost, or put right after a loss.
+    Trouble(String),
+}
+
+/// The steps in the life of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    Created,
+    Activated,
+    Deactivated,
+    Resurrected,
+    Destroyed,
+    Freed,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Task {
+    /// The thread.
+    pub(crate) pid: u32,
+    /// The process.
+    pub(crate) tgid: u32,
+    /// The command name.
+    pub(crate) comm: String,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Namespace {
+    pub(crate) id: u64,
+    pub(crate) ns_id: Option<u64>,
+    pub(crate) ns_type: String,
+    pub(crate) inum: u32,
+    pub(crate) state: State,
+    pub(crate) ref_count: Option<u32>,
+    pub(crate) active_count: Option<u32>,
+    pub(crate) initial: bool,
+    pub(crate) owner: Option<u64>,
+    pub(crate) parent: Option<u64>,
+    pub(crate) owner_uid: Option<u32>,
+    pub(crate) level: Option<u32>,
+    pub(crate) tasks: Option<u32>,
+    pub(crate) created_at: Option<String>,
+    pub(crate) creator: Option<Task>,
+}
+
+/// The states of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Active,
+    Inactive,
+    Destroyed,
+}
+
+/// How a task changed its nsproxy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Switch {
+    pub(crate) reason: String,
+    pub(crate) from: Nsproxy,
+    pub(crate) to: Option<Nsproxy>,
+    pub(crate) changed: Vec<String>,
+}
+
+/// An nsproxy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Nsproxy {
+    pub(crate) nsproxy: u64,
+    pub(crate) count: u32,
+    pub(crate) namespaces: BTreeMap<String, Option<u64>>,
+}
+
+impl Line {
+    /// Takes a line apart.
+    pub(crate) fn parse(text: String) -> Result<Self> {
+        let what = What::parse(&text)
+            .with_context(|| format!("nslife trace said something else than its schema: {text}"))?;
+        Ok(Self { text, what })
+    }
+}
+
+impl What {
+    fn parse(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct OfNamespace {
+            event: Step,
+            namespace: Namespace,
+            actor: Option<Task>,
+        }
+        #[derive(Deserialize)]
+        struct OfTask {
+            #[serde(flatten)]
+            task: Task,
+            #[serde(flatten)]
+            switch: Switch,
+        }
+        #[derive(Deserialize)]
+        struct OfNsproxy {
+            nsproxy: u64,
+        }
+
+        let value: Value = serde_json::from_str(text)?;
+        Ok(match value["event"].as_str().context("no event")? {
+            "switched" => {
+                let line: OfTask = serde_json::from_value(value)?;
+                Self::Switched(line.task, Box::new(line.switch))
+            }
+            "nsproxy_freed" => {
+                Self::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
+            }
+            "lost" | "resync" => Self::Trouble(text.to_owned()),
+            _ => {
+                let line: OfNamespace = serde_json::from_value(value)?;
+                Self::Step(line.event, Box::new(line.namespace), line.actor)
+            }
+        })
+    }
+}
+
+/// Several lines for people: one after the other, without what does not matter.
+pub(crate) fn brief<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
+    let lines: Vec<_> = lines
+        .into_iter()
+        .map(|line| line.what.to_string())
+        .collect();
+    if lines.is_empty() {
+        return "nothing".to_owned();
+    }
+    lines.join("; ")
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(step, ns, actor) => {
+                write!(f, "{step} {ns}")?;
+                match actor {
+                    Some(actor) => write!(f, " by {actor}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Switched(task, switch) => {
+                let Switch {
+                    reason,
+                    from,
+                    to,
+                    changed,
+                } = switch.as_ref();
+                write!(f, "{task} {reason} from {from}")?;
+                if let Some(to) = to {
+                    write!(f, " to {to}, changed {}", changed.join("+"))?;
+                }
+                Ok(())
+            }
+            Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
+            Self::Trouble(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Activated => "activated",
+            Self::Deactivated => "deactivated",
+            Self::Resurrected => "resurrected",
+            Self::Destroyed => "destroyed",
+            Self::Freed => "freed",
+        })
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:[{}] #{}", self.ns_type, self.inum, self.id)
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.comm, self.tgid, self.pid)
+    }
+}
+
+impl fmt::Display for Nsproxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nsproxy {} ×{}", self.nsproxy, self.count)
+    }
+}
