@@ -11,9 +11,9 @@ use tracing::level_filters::LevelFilter;
 
 /// The range that Prometheus exporters share out among themselves, 9100 to
 /// 9999 (the wiki page "Default port allocations"), is taken to the last
-/// number. This one is outside of it, assigned to no service by IANA, below
-/// the ports that kernels give out to clients, and easy to keep in mind: 6.19
-/// is the kernel that first counted activity.
+/// number. This one is outside of it, below the ports that kernels give out to
+/// clients, and easy to keep in mind: 6.19 is the kernel that first counted
+/// activity.
 const LISTEN: &str = "127.0.0.1:19619";
 
 #[derive(clap::Args, Debug)]

@@ -45,29 +45,46 @@ pub fn examine() -> Report {
         cannot: Vec::new(),
         runs: false,
     };
-    match attach() {
-        Ok(kernel) => {
+    let (described, mut kernel) = match load() {
+        Ok(loaded) => loaded,
+        Err(error @ (StartError::NoBtf { .. } | StartError::Btf(_))) => {
+            report.btf_problem = Some(error.to_string());
+            return report;
+        }
+        Err(error) => {
+            report.bpf_problem = Some(error.to_string());
+            return report;
+        }
+    };
+    // A policy can allow the walk and refuse the hooks.
+    report
+        .can
+        .push("which namespaces there are at one moment (nslife list)".to_owned());
+    match kernel.attach(&described) {
+        Ok(()) => {
             report.hooks = kernel.hooks().to_vec();
             report.runs = !report.hooks.iter().any(HookReport::is_fatal);
             judge(&mut report, kernel.has_list());
         }
-        Err(error @ (StartError::NoBtf { .. } | StartError::Btf(_))) => {
-            report.btf_problem = Some(error.to_string());
+        Err(error) => {
+            report.bpf_problem = Some(error.to_string());
+            report
+                .cannot
+                .push("what happens to namespaces (nslife trace, nslife daemon)".to_owned());
         }
-        Err(error) => report.bpf_problem = Some(error.to_string()),
     }
     report
 }
 
-fn attach() -> Result<Kernel, StartError> {
+/// Loads the maps and the walk programs.
+fn load() -> Result<(kernel::Described, Kernel), StartError> {
     let described = kernel::describe()?;
     let missing = capabilities::missing();
     if !missing.is_empty() {
         return Err(StartError::Capabilities { missing });
     }
-    let mut kernel = Kernel::load(&described, false)?;
-    kernel.attach(&described)?;
-    Ok(kernel)
+    let kernel = Kernel::load(&described, false)?;
+    Ok((described, kernel))
 }
 
 /// Says what the attached hooks add up to.
