@@ -12,8 +12,12 @@ pub(crate) struct Version(pub(crate) u32, pub(crate) u32);
 /// The first kernel that counts what keeps a namespace active, and that has `listns`.
 pub(crate) const COUNTS: Version = Version(6, 19);
 
-/// The first kernel on which executing a program takes up the time namespace for children.
-pub(crate) const SWITCHES_ON_EXEC: Version = Version(6, 11);
+/// The first kernel that keeps a list of all namespaces.
+pub(crate) const LISTS: Version = Version(6, 18);
+
+/// A kernel on which executing a program takes up the time namespace for children; on 6.1 it does
+/// not.
+pub(crate) const SWITCHES_ON_EXEC: Version = Version(6, 12);
 
 impl Version {
     /// That of the running kernel.

@@ -117,9 +117,12 @@ impl Nslife {
 }
 
 impl List {
-    /// The namespace with this id.
-    pub(crate) fn find(&self, id: u64) -> Option<&Namespace> {
-        self.namespaces.iter().find(|ns| ns.id == id)
+    /// The namespace of this type with this inode number: unlike an id, that is the same to all
+    /// processes on all kernels.
+    pub(crate) fn at(&self, ns_type: &str, inum: u32) -> Option<&Namespace> {
+        self.namespaces
+            .iter()
+            .find(|ns| ns.inum == inum && ns.ns_type == ns_type)
     }
 
     /// The id of the initial namespace of this type.

@@ -9,7 +9,7 @@ mod serve;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use handle::{Puppet, Ran};
+pub(crate) use handle::{File, Puppet, Ran};
 pub(crate) use serve::main;
 
 /// What a puppet is told to do. Files that it opened are named by their place in its table.

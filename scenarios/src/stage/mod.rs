@@ -15,6 +15,7 @@ use tracer_common::kind::NsKind;
 use crate::{
     PATIENCE,
     expect::{Change, Life, Progress, progress, row, same},
+    kernel::LISTS,
     puppet::Puppet,
     trace::{Line, Namespace, Step, Switch, Task, What, brief},
     world::World,
@@ -27,6 +28,7 @@ pub(crate) struct Stage<'w> {
     /// The first line.
     from: usize,
     actors: Vec<Task>,
+    strangers: Vec<Task>,
     lives: BTreeMap<u64, Life>,
     changes: BTreeMap<u32, Vec<Change>>,
 }
@@ -38,6 +40,7 @@ impl<'w> Stage<'w> {
             world,
             from: world.trace.log.len(),
             actors: Vec::new(),
+            strangers: Vec::new(),
             lives: BTreeMap::new(),
             changes: BTreeMap::new(),
         }
@@ -63,15 +66,19 @@ impl<'w> Stage<'w> {
         puppet
     }
 
-    /// Lets a program that is no puppet play.
-    pub(crate) fn stranger(&mut self, task: Task) {
-        self.actors.push(task);
+    /// Lets a program that is no puppet play. What it does to its own nsproxy is its business.
+    pub(crate) fn stranger(&mut self, task: &Task) {
+        self.strangers.push(task.clone());
     }
 
     /// Waits until it is said that this puppet created a namespace of this type, other than those
     /// known so far.
     pub(crate) fn born(&mut self, creator: &Puppet, kind: NsKind) -> Result<Namespace> {
-        let task = creator.task();
+        self.born_to(&creator.task(), kind)
+    }
+
+    /// As [`Self::born`], for any task.
+    pub(crate) fn born_to(&mut self, task: &Task, kind: NsKind) -> Result<Namespace> {
         let found = self.world.trace.log.wait(self.from, PATIENCE, |lines| {
             let found = steps(lines).find(|(step, ns, _)| {
                 *step == Step::Created
@@ -91,7 +98,7 @@ impl<'w> Stage<'w> {
                 self.own_lines()
             );
         };
-        same("the creator's name", Some(&task), ns.creator.as_ref())?;
+        same("its creator", Some(task), ns.creator.as_ref())?;
         self.lives.insert(ns.id, Life::new(&[Step::Created]));
         Ok(ns)
     }
@@ -141,10 +148,32 @@ impl<'w> Stage<'w> {
     }
 
     /// Waits until everything up to now has been said, and fails if this is not, or no longer,
-    /// the history of a namespace.
-    pub(crate) fn still_lives(&mut self, ns: &Namespace, life: Life) -> Result<()> {
+    /// the history of all of these.
+    pub(crate) fn still_live<'n>(
+        &mut self,
+        all: impl IntoIterator<Item = &'n Namespace>,
+        life: Life,
+    ) -> Result<()> {
         self.world.barrier()?;
-        self.lives(ns, life)
+        self.all_live(all, life)
+    }
+
+    /// A namespace as `nslife list` shows it, which has walked the kernel's own structures and
+    /// knows nothing of the trace.
+    pub(crate) fn listed(&self, ns: &Namespace) -> Result<Namespace> {
+        let list = self.world.nslife.list()?;
+        let found = list.at(&ns.ns_type, ns.inum);
+        found
+            .cloned()
+            .with_context(|| format!("nslife list does not show {ns}"))
+    }
+
+    /// As [`Self::listed`], for a namespace that no task is in. `None` on kernels that have no list
+    /// of their own to walk: there nslife cannot know of one that was there before.
+    pub(crate) fn listed_if_held(&self, ns: &Namespace) -> Result<Option<Namespace>> {
+        (self.world.kernel >= LISTS)
+            .then(|| self.listed(ns))
+            .transpose()
     }
 
     /// Waits until these are the changes of nsproxy that a task has made. Returns them as the
@@ -223,7 +252,7 @@ impl<'w> Stage<'w> {
         }
         self.world.trace.log.look(self.from, |lines| {
             self.nobody_else_was_created(lines)?;
-            rules::check(lines, &self.actors, &self.lives)
+            rules::check(lines, &self.actors, &self.strangers, &self.lives)
         })
     }
 
@@ -244,7 +273,10 @@ impl<'w> Stage<'w> {
     }
 
     fn plays(&self, pid: u32) -> bool {
-        self.actors.iter().any(|actor| actor.pid == pid)
+        self.actors
+            .iter()
+            .chain(&self.strangers)
+            .any(|task| task.pid == pid)
     }
 
     /// All that was said about this scenario.

@@ -11,12 +11,18 @@ use crate::{
 };
 
 /// Checks all rules on the lines about these tasks and namespaces.
-pub(super) fn check(lines: &[Line], actors: &[Task], lives: &BTreeMap<u64, Life>) -> Result<()> {
+pub(super) fn check(
+    lines: &[Line],
+    actors: &[Task],
+    strangers: &[Task],
+    lives: &BTreeMap<u64, Life>,
+) -> Result<()> {
+    let known: Vec<_> = actors.iter().chain(strangers).collect();
     for &id in lives.keys() {
         let context = || brief(lines.iter().filter(|line| is_step_of(line, id)));
         keeps_its_identity(lines, id).with_context(context)?;
         is_in_the_state_of_its_step(lines, id).with_context(context)?;
-        is_changed_by_those_who_play(lines, id, actors).with_context(context)?;
+        is_changed_by_those_who_play(lines, id, &known).with_context(context)?;
     }
     for actor in actors {
         goes_from_one_to_the_next(lines, actor)?;
@@ -64,13 +70,13 @@ fn is_in_the_state_of_its_step(lines: &[Line], id: u64) -> Result<()> {
 }
 
 /// Creation has an author, who is the creator; the end has none, whoever happened to run.
-fn is_changed_by_those_who_play(lines: &[Line], id: u64, actors: &[Task]) -> Result<()> {
+fn is_changed_by_those_who_play(lines: &[Line], id: u64, known: &[&Task]) -> Result<()> {
     for (step, ns, actor) in steps(lines).filter(|(_, ns, _)| ns.id == id) {
         match step {
             Step::Created => same("who created it", ns.creator.as_ref(), actor)?,
             Step::Activated | Step::Resurrected => {
                 ensure!(
-                    actor.is_none_or(|actor| actors.contains(actor)),
+                    actor.is_none_or(|actor| known.contains(&actor)),
                     "{step} by a stranger"
                 );
             }
@@ -91,6 +97,10 @@ fn goes_from_one_to_the_next(lines: &[Line], actor: &Task) -> Result<()> {
     let mut last: Option<&Switch> = None;
     for (task, switch) in switches {
         same("the process of a thread", actor.tgid, task.tgid)?;
+        // A newborn has its parent's name.
+        if switch.reason != "clone" {
+            same("the name of a thread", &actor.comm, &task.comm)?;
+        }
         if let Some(to) = last.and_then(|last| last.to.as_ref()) {
             let left = (to.nsproxy, &to.namespaces);
             let expected = (switch.from.nsproxy, &switch.from.namespaces);
