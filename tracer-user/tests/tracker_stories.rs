@@ -704,6 +704,31 @@ mod nsproxies {
     }
 
     #[test]
+    fn what_an_exec_left_is_not_revived_by_the_report_that_follows() {
+        let mut kernel = World::walked(OLD);
+        let time = kernel.ns("time");
+        let (old, new) = (kernel.nsproxy(&[&time]), kernel.nsproxy(&[&time]));
+        kernel.created(&time);
+        kernel.installed(&old);
+        let id = kernel.tracker.nsproxies().next().unwrap().id;
+        kernel.installed(&new);
+        kernel.nsproxy_freed(&old);
+        assert_eq!(
+            kernel.switched(Reason::Exec, &old, Some(&new)),
+            ["switched by exec"]
+        );
+        let What::Switched(switch) = kernel.transitions[0].what else {
+            panic!("a switch");
+        };
+        assert_eq!(switch.from.id, id);
+        assert_eq!(kernel.tracker.census().nsproxies, 1);
+        assert_eq!(
+            kernel.nsproxy_freed(&new),
+            ["nsproxy freed", "deactivated time"]
+        );
+    }
+
+    #[test]
     fn one_that_was_never_put_to_use_ends_unnoticed() {
         let mut kernel = World::walked(OLD);
         let nsproxy = kernel.nsproxy(&[]);

@@ -51,8 +51,11 @@ impl Tracker {
         sink: &mut Sink<'_>,
     ) {
         let time = sink.at();
-        // What was left with a count of 0 is on its way out.
+        // What was left with a count of 0 is on its way out. An exec is
+        // reported when it is done, and with what it left as that was before:
+        // it may be gone by then.
         let from_lives = from.count > 0
+            && reason != Reason::Exec
             && self
                 .nsproxy_dead_until(from.key)
                 .is_none_or(|until| time > until);
