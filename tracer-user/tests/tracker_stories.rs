@@ -4,7 +4,7 @@ mod support;
 
 use std::num::NonZeroU64;
 
-use nslife::model::{Body, NsId, State, What};
+use nslife::model::{Body, NsId, NsproxyFacts, State, What};
 use support::{ACTOR, COUNTS, IDS, INITIAL, Ns, OLD, World};
 use tracer_common::event::Reason;
 use tracer_common::kind::{NsKind, Slot};
@@ -526,6 +526,52 @@ mod identity {
         assert_eq!(kernel.get(&net1), None);
     }
 
+    /// Only the time can tell, where address and inode number are the same.
+    #[test]
+    fn what_was_said_before_the_end_is_stale() {
+        let mut kernel = World::walked(OLD);
+        let uts = kernel.ns("uts");
+        kernel.created(&uts);
+        let before = kernel.tick();
+        kernel.freed(&uts);
+        let opened = Body::NsfsOpened {
+            ns: uts.facts,
+            inode: support::key(1),
+        };
+        assert_eq!(kernel.tell_at(before, opened), NOTHING);
+        assert_eq!(kernel.get(&uts), None);
+        assert_eq!(kernel.opened(&uts, 1), NOTHING);
+        assert!(kernel.get(&uts).is_some(), "another one");
+        let freed = Body::Freed(uts.facts.as_ref());
+        assert_eq!(kernel.tell_at(before, freed), NOTHING);
+        assert!(kernel.get(&uts).is_some());
+    }
+
+    #[test]
+    fn life_in_the_place_of_a_destroyed_one_is_another_ones() {
+        let mut kernel = World::walked(OLD);
+        let uts = kernel.ns("uts");
+        kernel.created(&uts);
+        kernel.last_ref(&uts);
+        assert_eq!(kernel.opened(&uts, 1), ["freed uts"]);
+        assert_eq!(kernel.state(&uts), Some(State::Active));
+    }
+
+    #[test]
+    fn a_grave_is_for_one_type() {
+        let mut kernel = World::walked(OLD);
+        let uts = kernel.ns("uts");
+        let ipc = kernel
+            .ns("ipc")
+            .in_place_of(&uts)
+            .numbered(uts.facts.inum.get());
+        kernel.created(&uts);
+        kernel.freed(&uts);
+        let soon = kernel.now + 1_000;
+        kernel.tell_at(soon, Body::LastRef(ipc.facts));
+        assert_eq!(kernel.state(&ipc), Some(State::Destroyed));
+    }
+
     #[test]
     fn the_same_kernel_id_at_another_address_moves() {
         let mut kernel = World::walked(COUNTS);
@@ -606,6 +652,19 @@ mod discovery {
         assert_eq!(kernel.get(&net).unwrap().owner, id(&kernel, &user));
         let shown = kernel.tracker.nsproxies().next().unwrap();
         assert_eq!(shown.namespaces[Slot::Net as usize], id(&kernel, &net));
+    }
+
+    #[test]
+    fn an_owner_is_remembered_after_its_end() {
+        let mut kernel = World::new(COUNTS);
+        let user = kernel.ns("user");
+        let net = kernel.ns("net").owned_by(&user);
+        kernel.count(&net, 1);
+        kernel.count(&user, 1);
+        kernel.count(&net, 0);
+        let owner = kernel.get(&user).unwrap().id;
+        kernel.freed(&user);
+        assert_eq!(kernel.get(&net).unwrap().owner, Some(owner));
     }
 
     #[test]
@@ -733,6 +792,27 @@ mod nsproxies {
         let mut kernel = World::walked(OLD);
         let nsproxy = kernel.nsproxy(&[]);
         assert_eq!(kernel.nsproxy_freed(&nsproxy), NOTHING);
+    }
+
+    #[test]
+    fn news_from_before_its_end_or_its_beginning_is_stale() {
+        let mut kernel = World::walked(OLD);
+        let (old, new) = (kernel.nsproxy(&[]), kernel.nsproxy(&[]));
+        let before = kernel.tick();
+        kernel.installed(&new);
+        let freed = Body::NsproxyFreed(new);
+        assert_eq!(kernel.tell_at(before, freed), NOTHING);
+        assert_eq!(kernel.tracker.census().nsproxies, 1);
+
+        let switched_at = kernel.tick();
+        kernel.nsproxy_freed(&new);
+        let late = Body::Switched {
+            reason: Reason::Setns,
+            from: NsproxyFacts { count: 0, ..old },
+            to: Some(new),
+        };
+        kernel.tell_at(switched_at, late);
+        assert_eq!(kernel.tracker.census().nsproxies, 0);
     }
 
     #[test]

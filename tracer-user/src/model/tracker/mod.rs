@@ -218,3 +218,46 @@ impl Tracker {
         (stone.about.kind == identity.kind).then_some(stone.about.id)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Actor, Comm, NsproxyFacts, Origin, SlotFacts};
+    use super::*;
+
+    /// Nobody sees what is only referred to, so nobody would see it pile up.
+    #[test]
+    fn references_do_not_outlive_who_refers() {
+        let mut tracker = Tracker::new(Config {
+            kernel_ids: false,
+            kernel_counts: false,
+        });
+        let mut transitions = Vec::new();
+        for number in 1..100 {
+            let key = |address| Key::new(number << 8 | address).unwrap();
+            let pointer = SlotFacts {
+                key: key(1),
+                inum: NonZeroU32::new(1),
+            };
+            let nsproxy = NsproxyFacts {
+                key: key(2),
+                slots: [Some(pointer); 8],
+                count: 1,
+            };
+            for body in [Body::NsproxyInstalled(nsproxy), Body::NsproxyFreed(nsproxy)] {
+                let origin = Origin {
+                    time: number,
+                    task: Actor {
+                        pid: 1,
+                        tgid: 1,
+                        comm: Comm::default(),
+                    },
+                    cgroup: 0,
+                    is_actor: false,
+                    selected: false,
+                };
+                tracker.apply(&Event { origin, body }, &mut transitions);
+            }
+        }
+        assert!(tracker.namespaces.is_empty() && tracker.by_key.is_empty());
+    }
+}
