@@ -2,105 +2,36 @@
 //! drains the ring buffer into the [`Tracker`], and notices what was lost.
 
 mod capabilities;
+mod contract;
 mod error;
 mod examine;
 mod kernel;
 mod report;
+mod walk;
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::{io::unix::AsyncFd, time::Interval};
 use tracer_common::layout::ABSENT;
 
 use self::kernel::Kernel;
 use crate::{
     decode,
-    model::{Config, Tracker, Transition, Walk},
+    model::{Config, Tracker, Transition},
 };
 
+pub use contract::{KernelTotals, Limits, Notice, Options, Selection};
 pub use error::{EngineError, StartError};
 pub use examine::examine;
 pub use report::{Attempt, CapabilityStatus, HookReport, HookState, Report};
+pub use walk::in_initial_pid_namespace;
 
 /// How often the kernel's loss counters are looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Records taken from the ring buffer before others get a turn.
 const BATCH: usize = 4096;
-
-/// Inode number of the initial pid namespace, the same on every kernel
-/// (`PROC_PID_INIT_INO`).
-const INITIAL_PID_NS: &str = "pid:[4026531836]";
-
-/// Which tasks a trace wants to hear about in full, decided in the kernel.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Selection {
-    /// None: exits are counted, not reported, unless the nsproxy dies too.
-    #[default]
-    None,
-    /// One thread group.
-    Process(u32),
-    /// This thread group and all descendants that it has from now on.
-    Tree(u32),
-}
-
-/// How to start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Options {
-    /// Tasks will be selected: without it the programs do not even ask.
-    pub selecting: bool,
-    /// Walk only, attach nothing: for a single look without a daemon.
-    pub walk_only: bool,
-}
-
-/// Totals of the kernel programs since they were loaded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct KernelTotals {
-    /// Records lost because the ring buffer was full.
-    pub lost_ring_full: u64,
-    /// Namespaces not tracked in the kernel because a map was full.
-    pub lost_map_full: u64,
-    /// Kernel memory that could not be read.
-    pub lost_read_failed: u64,
-    /// Program runs skipped by the kernel's recursion guard.
-    pub lost_recursion: u64,
-    /// Tasks that left their nsproxy by exiting.
-    pub exits: u64,
-    /// Records written to the ring buffer.
-    pub records: u64,
-}
-
-/// What happened while the engine waited, besides transitions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Notice {
-    /// Records did not arrive, by cause (see [`KernelTotals`]).
-    Lost {
-        /// Which counter moved: `ring_full`, `map_full`, `read_failed`,
-        /// `recursion`, `undecodable`.
-        cause: &'static str,
-        /// By how much.
-        count: u64,
-    },
-    /// The picture was renewed by a walk.
-    Resync {
-        /// How many corrections that brought.
-        corrections: u64,
-    },
-}
-
-/// What the engine cannot see on this kernel, in words for people.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Limits {
-    /// True if every namespace is known (apart from what arrives later).
-    pub complete: bool,
-    /// Why it is not, one sentence each; also names partial activity.
-    pub because: Vec<String>,
-    /// True where the kernel keeps no active count and only some
-    /// contributors are counted.
-    pub partial_activity: bool,
-}
 
 /// A running tracer: hooks attached, first walk merged.
 pub struct Engine {
@@ -294,75 +225,14 @@ impl Engine {
     /// Walks, then merges: what is on the ring buffer by then comes first, so
     /// that no reading of the walk is older than what is already known.
     fn walk(&mut self, transitions: &mut Vec<Transition>) -> Result<u64, EngineError> {
-        let mut walk = Walk {
-            started_at: boottime(),
-            ..Walk::default()
-        };
-        let mut undecodable = 0;
-        let mut collect = |walk: &mut Walk, bytes: &[u8]| {
-            for record in decode::walk(bytes) {
-                match record {
-                    Ok(record) => walk.extend([record]),
-                    Err(_) => undecodable += 1,
-                }
-            }
-        };
-        if self.kernel.has_list() {
-            let mut after = 0;
-            loop {
-                let chunk = self.kernel.walk_list(after)?;
-                collect(&mut walk, &chunk);
-                let last = walk.namespaces.iter().filter_map(|n| n.ns.ns_id).max();
-                match last.map(std::num::NonZeroU64::get) {
-                    Some(last) if last > after => after = last,
-                    _ => break,
-                }
-            }
-        }
-        let listed = !walk.namespaces.is_empty();
-        let tasks = self.kernel.walk_tasks()?;
-        collect(&mut walk, &tasks);
-        walk.ended_at = boottime();
-        walk.all_tasks = in_initial_pid_namespace();
-        walk.all_namespaces = listed;
+        let (walk, undecodable) = walk::take(&mut self.kernel)?;
         if let Some(stream) = &mut self.stream {
             stream.undecodable += undecodable;
         }
         self.drain_all(transitions);
         let corrections = self.tracker.merge(&walk, transitions);
-        self.limits = self.limits_of(&walk);
+        self.limits = walk::limits_of(&walk, self.kernel.layout().ns_active == ABSENT);
         Ok(corrections.total())
-    }
-
-    fn limits_of(&self, walk: &Walk) -> Limits {
-        let partial_activity = self.kernel.layout().ns_active == ABSENT;
-        let mut because = Vec::new();
-        if !walk.all_tasks {
-            because.push(
-                "nslife is not in the initial pid namespace: tasks outside its own are not seen"
-                    .to_owned(),
-            );
-        }
-        if !walk.all_namespaces {
-            because.push(
-                "on this kernel a namespace that was there before nslife and that no task is in \
-                 is not found: one held only by an open file, a bind mount or a socket"
-                    .to_owned(),
-            );
-        }
-        if partial_activity {
-            because.push(
-                "activity is partial: this kernel (before 6.19) keeps no active count, and \
-                 between walks nslife counts nsproxies and nsfs inodes, not yet credentials and \
-                 pids"
-                    .to_owned(),
-            );
-        }
-        Limits {
-            complete: walk.is_complete() && !partial_activity,
-            because,
-            partial_activity,
-        }
     }
 }
 
@@ -383,17 +253,4 @@ fn drain(
         }
     }
     BATCH
-}
-
-/// Nanoseconds since boot, suspended time included.
-fn boottime() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or(0);
-    seconds * 1_000_000_000 + nanoseconds
-}
-
-/// Whether this process sees all tasks. Reading the link opens nothing.
-pub fn in_initial_pid_namespace() -> bool {
-    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NS)
 }

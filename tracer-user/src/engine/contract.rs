@@ -1,0 +1,69 @@
+//! What the engine is asked for, and what it says besides transitions.
+
+/// Which tasks a trace wants to hear about in full, decided in the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Selection {
+    /// None: exits are counted, not reported, unless the nsproxy dies too.
+    #[default]
+    None,
+    /// One thread group.
+    Process(u32),
+    /// This thread group and all descendants that it has from now on.
+    Tree(u32),
+}
+
+/// How to start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Tasks will be selected: without it the programs do not even ask.
+    pub selecting: bool,
+    /// Walk only, attach nothing: for a single look without a daemon.
+    pub walk_only: bool,
+}
+
+/// Totals of the kernel programs since they were loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct KernelTotals {
+    /// Records lost because the ring buffer was full.
+    pub lost_ring_full: u64,
+    /// Namespaces not tracked in the kernel because a map was full.
+    pub lost_map_full: u64,
+    /// Kernel memory that could not be read.
+    pub lost_read_failed: u64,
+    /// Program runs skipped by the kernel's recursion guard.
+    pub lost_recursion: u64,
+    /// Tasks that left their nsproxy by exiting.
+    pub exits: u64,
+    /// Records written to the ring buffer.
+    pub records: u64,
+}
+
+/// What happened while the engine waited, besides transitions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// Records did not arrive, by cause (see [`KernelTotals`]).
+    Lost {
+        /// Which counter moved: `ring_full`, `map_full`, `read_failed`,
+        /// `recursion`, `undecodable`.
+        cause: &'static str,
+        /// By how much.
+        count: u64,
+    },
+    /// The picture was renewed by a walk.
+    Resync {
+        /// How many corrections that brought.
+        corrections: u64,
+    },
+}
+
+/// What the engine cannot see on this kernel, in words for people.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Limits {
+    /// True if every namespace is known (apart from what arrives later).
+    pub complete: bool,
+    /// Why it is not, one sentence each; also names partial activity.
+    pub because: Vec<String>,
+    /// True where the kernel keeps no active count and only some
+    /// contributors are counted.
+    pub partial_activity: bool,
+}

@@ -1,0 +1,199 @@
+//! Which program goes to which kernel function: a table, and a pure function
+//! that turns it and what the running kernel offers into a plan.
+//!
+//! The functions and their history are those of the kernel's `kernel/nsproxy.c`,
+//! `kernel/nscommon.c`, `kernel/nstree.c` and `fs/nsfs.c`.
+
+mod table;
+
+use std::collections::BTreeSet;
+
+pub use table::HOOKS;
+
+/// How a program is attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// On entry of a function, through a BPF trampoline.
+    Fentry,
+    /// On return of a function, likewise.
+    Fexit,
+    /// To a tracepoint with typed arguments.
+    Tracepoint,
+}
+
+impl How {
+    /// The word for it in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Fexit => "fexit",
+            Self::Tracepoint => "tp_btf",
+        }
+    }
+}
+
+/// One way to get what a hook is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// Kernel function or tracepoint.
+    pub function: &'static str,
+    /// How to attach there.
+    pub how: How,
+    /// Program in the object file.
+    pub program: &'static str,
+}
+
+/// What it means that a kernel has none of a hook's functions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absence {
+    /// nslife cannot run.
+    Fatal,
+    /// Something is not seen.
+    Loss,
+    /// Nothing is lost, for this reason.
+    Fine(&'static str),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hook {
+    /// Stable name, also the metric label.
+    pub name: &'static str,
+    /// What it tells.
+    pub purpose: &'static str,
+    /// In order of preference.
+    pub candidates: &'static [Candidate],
+    /// If this function can be hooked the row is not needed, for the reason
+    /// given.
+    pub unless: Option<(&'static str, &'static str)>,
+    /// See [`Absence`].
+    pub absence: Absence,
+}
+
+/// What to do about one hook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Attach this.
+    Attach(Candidate),
+    /// Nothing: for this reason it is not needed.
+    NotNeeded(&'static str),
+    /// Nothing: the kernel has none of the functions.
+    Absent,
+}
+
+/// The function or tracepoint names of the table that this kernel has.
+pub type Offered = BTreeSet<&'static str>;
+
+/// Every function and tracepoint that the table names, with how it would be
+/// hooked.
+pub fn wanted() -> impl Iterator<Item = Candidate> {
+    HOOKS
+        .iter()
+        .flat_map(|hook| hook.candidates.iter().copied())
+}
+
+/// What to do about this hook on a kernel that offers these.
+pub fn step(hook: &Hook, offered: &Offered) -> Step {
+    if let Some((function, because)) = hook.unless
+        && offered.contains(function)
+    {
+        return Step::NotNeeded(because);
+    }
+    match hook
+        .candidates
+        .iter()
+        .find(|candidate| offered.contains(candidate.function))
+    {
+        Some(&candidate) => Step::Attach(candidate),
+        None => match hook.absence {
+            Absence::Fine(because) => Step::NotNeeded(because),
+            Absence::Loss | Absence::Fatal => Step::Absent,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel that has these of the table's functions.
+    fn kernel(lacks: &[&str]) -> Offered {
+        wanted()
+            .map(|candidate| candidate.function)
+            .filter(|function| !lacks.contains(function))
+            .collect()
+    }
+
+    fn planned(offered: &Offered) -> Vec<(&'static str, &'static str)> {
+        HOOKS
+            .iter()
+            .filter_map(|hook| match step(hook, offered) {
+                Step::Attach(candidate) => Some((hook.name, candidate.function)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_7_3_kernel_is_seen_through_the_generic_functions() {
+        let plan = planned(&kernel(&[
+            "exit_task_namespaces",
+            "free_nsproxy",
+            "__ns_get_path",
+        ]));
+        assert!(plan.contains(&("ns_created", "__ns_tree_add_raw")));
+        assert!(plan.contains(&("task_exit", "exit_nsproxy_namespaces")));
+        assert!(plan.contains(&("nsproxy_freed", "nsproxy_ns_active_put")));
+        assert!(!plan.iter().any(|(name, _)| name.starts_with("ns_created_")));
+        assert!(!plan.iter().any(|(name, _)| name.starts_with("nsfs_")));
+    }
+
+    #[test]
+    fn a_6_1_kernel_is_seen_type_by_type() {
+        let plan = planned(&kernel(&[
+            "__ns_tree_add_raw",
+            "__ns_tree_remove",
+            "__ns_ref_active_get",
+            "__ns_ref_active_put",
+            "nsproxy_ns_active_get",
+            "nsproxy_ns_active_put",
+            "exit_nsproxy_namespaces",
+            "exec_task_namespaces",
+            "nsfs_init_inode",
+        ]));
+        let types = plan
+            .iter()
+            .filter(|(name, _)| name.starts_with("ns_created_"))
+            .count();
+        assert_eq!(types, 8);
+        assert!(plan.contains(&("nsproxy_installed", "copy_namespaces")));
+        assert!(plan.contains(&("nsproxy_freed", "free_nsproxy")));
+        assert!(plan.contains(&("nsfs_opened", "__ns_get_path")));
+        assert!(!plan.iter().any(|(name, _)| *name == "exec_begins"));
+    }
+
+    #[test]
+    fn what_cannot_be_attached_is_planned_around() {
+        let mut offered = kernel(&[]);
+        offered.remove("__ns_tree_add_raw");
+        let plan = planned(&offered);
+        assert!(plan.contains(&("ns_created_net", "copy_net_ns")));
+    }
+
+    #[test]
+    fn a_missing_function_is_a_loss_unless_the_table_says_why_not() {
+        for hook in HOOKS {
+            let step = step(hook, &Offered::new());
+            match hook.absence {
+                Absence::Fine(because) => assert_eq!(step, Step::NotNeeded(because)),
+                _ => assert_eq!(step, Step::Absent, "{}", hook.name),
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = HOOKS.iter().map(|hook| hook.name).collect();
+        assert_eq!(names.len(), HOOKS.len());
+    }
+}
