@@ -12,6 +12,7 @@ mod linker;
 mod packages;
 mod process;
 mod project;
+mod prometheus;
 mod qemu;
 mod test;
 mod toolchain;

@@ -15,9 +15,11 @@ use serde::Deserialize;
 
 use super::report::{Entry, Verdict};
 use crate::{
+    install,
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
+    prometheus,
     vm::{Builds, Hardware, Outcome, Run, Workshop},
 };
 
@@ -26,6 +28,9 @@ const PACKAGE: &str = "scenarios";
 const PROGRAM: &str = "nslife-scenarios";
 /// Tells the program where it may leave files for people to look at.
 const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
+
+/// Tells it the folder with `prometheus` and `promtool`.
+const PROMETHEUS_VARIABLE: &str = "NSLIFE_PROMETHEUS";
 
 /// What to run, and how.
 #[derive(Debug)]
@@ -66,6 +71,7 @@ enum Status {
 
 /// Runs the scenarios on every kernel of the plan.
 pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
+    install::workload_programs()?;
     let mut entries = Vec::new();
     let mut kernels = VecDeque::new();
     for &series in &plan.kernels {
@@ -175,13 +181,20 @@ fn run_scenarios(
         .join(format!("nslife-results/{series}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let variable = folder
-        .to_str()
-        .context("the target folder's path is not text")?;
+    let prometheus = prometheus::find_or_fetch(&workshop.project.cache)?;
+    let variable = |name: &str, path: &Path| {
+        let value = path
+            .to_str()
+            .context("the target folder's path is not text")?;
+        anyhow::Ok((name.to_owned(), value.to_owned()))
+    };
     let job = workshop.job(
         series,
         vec![program.into(), "--output".into(), "json".into()],
-        &[(RESULTS_VARIABLE.to_owned(), variable.to_owned())],
+        &[
+            variable(RESULTS_VARIABLE, &folder)?,
+            variable(PROMETHEUS_VARIABLE, &prometheus)?,
+        ],
         std::slice::from_ref(&folder),
         workshop.project.root.clone(),
     )?;
