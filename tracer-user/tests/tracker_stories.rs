@@ -788,6 +788,27 @@ mod nsproxies {
     }
 
     #[test]
+    fn one_that_was_freed_unheard_of_has_one_name() {
+        let mut kernel = World::walked(OLD);
+        let (old, new) = (kernel.nsproxy(&[]), kernel.nsproxy(&[]));
+        let before = kernel.tick();
+        kernel.nsproxy_freed(&old);
+        let names = [1, 2].map(|_| {
+            let late = Body::Switched {
+                reason: Reason::Setns,
+                from: old,
+                to: Some(new),
+            };
+            kernel.tell_at(before, late);
+            let What::Switched(switch) = kernel.transitions[0].what else {
+                panic!("a switch");
+            };
+            switch.from.id
+        });
+        assert_eq!(names[0], names[1]);
+    }
+
+    #[test]
     fn one_that_was_never_put_to_use_ends_unnoticed() {
         let mut kernel = World::walked(OLD);
         let nsproxy = kernel.nsproxy(&[]);
@@ -854,7 +875,7 @@ mod walks {
         kernel.merge(|walk| {
             walk.task(&user2, &user2, &nsproxy);
             walk.nsproxy(&nsproxy);
-            for ns in [&net, &user2, &net, &user1, &user2] {
+            for ns in [&net, &user2, &net, &user1] {
                 walk.ns(ns);
             }
             walk.nsproxy(&nsproxy);
@@ -946,6 +967,60 @@ mod walks {
         assert_eq!(
             (found.created_at, found.creator, found.since),
             (None, None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_gone_goes_before_its_owner() {
+        let mut kernel = World::walked(COUNTS);
+        let user = kernel.ns("user");
+        let net = kernel.ns("net").owned_by(&user);
+        kernel.created(&user);
+        kernel.created(&net);
+        let (story, _) = kernel.merge(|_| {});
+        assert_eq!(
+            story,
+            ["destroyed net", "freed net", "destroyed user", "freed user"]
+        );
+    }
+
+    #[test]
+    fn another_owner_tells_another_one() {
+        let mut kernel = World::walked(OLD);
+        let (user1, user2) = (kernel.ns("user1"), kernel.ns("user2"));
+        let uts = kernel.ns("uts").owned_by(&user1);
+        for ns in [&user1, &user2, &uts] {
+            kernel.created(ns);
+        }
+        let uts = uts.owned_by(&user2);
+        let (story, _) = kernel.merge(|walk| {
+            for ns in [&user1, &user2, &uts] {
+                walk.ns(ns);
+            }
+        });
+        assert_eq!(story, ["destroyed uts", "freed uts", "created uts"]);
+    }
+
+    #[test]
+    fn what_pointed_to_a_predecessor_points_to_what_is_there() {
+        let mut kernel = World::walked(IDS);
+        let uts1 = kernel.ns("uts");
+        let uts2 = kernel
+            .ns("uts")
+            .in_place_of(&uts1)
+            .numbered(uts1.facts.inum.get());
+        let nsproxy = kernel.nsproxy(&[&uts2]);
+        kernel.created(&uts1);
+        // The end of the first and the creation of the second are missed.
+        kernel.installed(&nsproxy);
+        kernel.merge(|walk| {
+            walk.ns(&uts2);
+            walk.nsproxy(&nsproxy);
+        });
+        let ns = kernel.get(&uts2).unwrap();
+        assert_eq!(
+            (ns.ns_id, ns.because.nsproxies),
+            (uts2.facts.ns_id.map(u64::from), 1)
         );
     }
 
