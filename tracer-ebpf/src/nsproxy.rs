@@ -163,11 +163,22 @@ pub fn exec_begins(_ctx: FEntryContext) -> i32 {
 /// `int exec_task_namespaces(void)`, left.
 #[fexit]
 pub fn exec_ends(_ctx: FExitContext) -> i32 {
+    exec_switched(0);
+    0
+}
+
+/// If this thread is in an exec that has left an nsproxy, says so, once. With
+/// `freed`, only if it has left that one: its freeing must not come first.
+#[inline(always)]
+fn exec_switched(freed: u64) {
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: the entry is this thread's own; nobody else writes it.
     let Some(before) = (unsafe { EXECS.get(thread) }) else {
-        return 0;
+        return;
     };
+    if freed != 0 && freed != before.key {
+        return;
+    }
     let after = nsproxy_of(current());
     if after != before.key {
         emit::nsproxy(
@@ -180,7 +191,6 @@ pub fn exec_ends(_ctx: FExitContext) -> i32 {
         );
     }
     let _ = EXECS.remove(thread);
-    0
 }
 
 /// 6.19+ `exit_nsproxy_namespaces`, before `exit_task_namespaces(struct
@@ -226,6 +236,7 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
     if dies_with_task && !select::current() {
         left_by_exit(nsproxy, 0);
     }
+    exec_switched(nsproxy);
     emit::nsproxy(
         What::NsproxyFreed,
         0,

@@ -1117,7 +1117,7 @@ mod walks {
         let tasks = |ns: &Ns| kernel.get(ns).unwrap().tasks;
         assert_eq!([tasks(&user), tasks(&pid)], [Some(2), Some(2)]);
         assert_eq!([tasks(&net), tasks(&time1)], [Some(1), Some(1)]);
-        assert_eq!([tasks(&pid2), tasks(&time2), tasks(&uts)], [None; 3]);
+        assert_eq!([tasks(&pid2), tasks(&time2), tasks(&uts)], [Some(0); 3]);
     }
 
     #[test]

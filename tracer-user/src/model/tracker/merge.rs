@@ -258,9 +258,15 @@ impl Tracker {
         }
         let mut changed = Vec::new();
         for (handle, entry) in &mut self.namespaces {
-            let none = (walk.all_tasks && entry.first_seen < walk.started_at).then_some(0);
+            let Some(ns) = &mut entry.ns else {
+                continue;
+            };
+            // A namespace that came while the walk went on may have got its
+            // tasks behind the walk's back.
+            let was_there = entry.first_seen < walk.started_at
+                || (entry.walked == self.walks && ns.created_at.is_none());
+            let none = (walk.all_tasks && was_there).then_some(0);
             if let Some(count) = tasks.get(&handle).copied().or(none)
-                && let Some(ns) = &mut entry.ns
                 && ns.tasks.replace(count) != Some(count)
             {
                 changed.push(handle);
