@@ -1,0 +1,22 @@
+//! What the tracker says, one rule at a time.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod contributors;
+mod counts;
+mod discovery;
+mod identity;
+mod initial;
+mod lives;
+mod nsproxies;
+mod walks;
+
+use std::num::NonZeroU64;
+
+use nslife::model::{Body, NsId, NsproxyFacts, State, What};
+use support::{ACTOR, COUNTS, IDS, INITIAL, Ns, OLD, World};
+use tracer_common::event::Reason;
+use tracer_common::kind::{NsKind, Slot};
+
+const NOTHING: [&str; 0] = [];

@@ -1,0 +1,328 @@
+use super::*;
+
+#[test]
+fn the_first_merge_is_silent() {
+    let mut kernel = World::new(COUNTS);
+    let (net1, net2) = (kernel.ns("net1"), kernel.ns("net2"));
+    let (story, corrections) = kernel.merge(|walk| {
+        walk.counted(&net1, 1);
+        walk.counted(&net2, 0);
+    });
+    assert_eq!((story.as_slice(), corrections.total()), (&[][..], 0));
+    assert_eq!(kernel.state(&net1), Some(State::Active));
+    assert_eq!(kernel.state(&net2), Some(State::Inactive));
+    assert_eq!(kernel.count(&net2, 1), ["resurrected net2"]);
+}
+
+#[test]
+fn records_come_in_any_order_and_more_than_once() {
+    let mut kernel = World::new(OLD);
+    let user1 = kernel.ns("user1");
+    let user2 = kernel.ns("user2").owned_by(&user1).child_of(&user1);
+    let net = kernel.ns("net").owned_by(&user2);
+    let nsproxy = kernel.nsproxy(&[&net]);
+    kernel.merge(|walk| {
+        walk.task(&user2, &user2, &nsproxy);
+        walk.nsproxy(&nsproxy);
+        for ns in [&net, &user2, &net, &user1] {
+            walk.ns(ns);
+        }
+        walk.nsproxy(&nsproxy);
+    });
+    let [user1, user2, net] = [&user1, &user2, &net].map(|ns| kernel.get(ns).unwrap());
+    assert_eq!(net.owner, Some(user2.id));
+    assert_eq!(
+        (user2.owner, user2.parent),
+        (Some(user1.id), Some(user1.id))
+    );
+    assert_eq!((net.because.nsproxies, user2.because.owned), (1, 1));
+    assert_eq!(user1.state, State::Active);
+}
+
+#[test]
+fn it_does_not_revive_what_was_freed_meanwhile() {
+    for config in [OLD, COUNTS] {
+        for known in [true, false] {
+            let mut kernel = World::new(config);
+            let net = kernel.ns("net");
+            let nsproxy = kernel.nsproxy(&[&net]);
+            if known {
+                kernel.created(&net);
+                kernel.installed(&nsproxy);
+            }
+            let walk = kernel.walk(|walk| {
+                walk.ns(&net);
+                walk.nsproxy(&nsproxy);
+            });
+            kernel.nsproxy_freed(&nsproxy);
+            kernel.freed(&net);
+            let (story, _) = kernel.merge_walk(&walk);
+            assert_eq!(story, NOTHING);
+            assert_eq!(kernel.get(&net), None);
+            assert_eq!(kernel.tracker.census().nsproxies, 0);
+        }
+    }
+}
+
+#[test]
+fn it_does_not_undo_what_happened_since() {
+    let mut kernel = World::new(COUNTS);
+    let net = kernel.ns("net");
+    kernel.created(&net);
+    kernel.count(&net, 1);
+    let walk = kernel.walk(|walk| walk.counted(&net, 1));
+    kernel.count(&net, 0);
+    kernel.merge_walk(&walk);
+    assert_eq!(kernel.state(&net), Some(State::Inactive));
+
+    let mut kernel = World::new(OLD);
+    let net = kernel.ns("net").stashed();
+    kernel.opened(&net, 1);
+    let walk = kernel.walk(|walk| walk.ns(&net));
+    kernel.evicted(&net, 1);
+    kernel.merge_walk(&walk);
+    assert_eq!(kernel.state(&net), Some(State::Inactive));
+}
+
+#[test]
+fn a_later_merge_says_what_was_missed() {
+    let mut kernel = World::walked(COUNTS);
+    let (net1, net2) = (kernel.ns("net1"), kernel.ns("net2"));
+    let user = kernel.ns("user");
+    kernel.created(&user);
+    kernel.created(&net1);
+    kernel.count(&net1, 1);
+    let (story, corrections) = kernel.merge(|walk| {
+        walk.counted(&net2, 1);
+        walk.counted(&user, 2);
+    });
+    assert_eq!(
+        story,
+        [
+            "created net2",
+            "activated net2",
+            "activated user",
+            "deactivated net1",
+            "destroyed net1",
+            "freed net1"
+        ]
+    );
+    assert_eq!(
+        (corrections.namespaces_found, corrections.namespaces_gone),
+        (1, 1)
+    );
+    assert_eq!(corrections.states, 3);
+    let found = kernel.get(&net2).unwrap();
+    assert_eq!(
+        (found.created_at, found.creator, found.since),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn what_is_gone_goes_before_its_owner() {
+    let mut kernel = World::walked(COUNTS);
+    let user = kernel.ns("user");
+    let net = kernel.ns("net").owned_by(&user);
+    kernel.created(&user);
+    kernel.created(&net);
+    let (story, _) = kernel.merge(|_| {});
+    assert_eq!(
+        story,
+        ["destroyed net", "freed net", "destroyed user", "freed user"]
+    );
+}
+
+#[test]
+fn another_owner_tells_another_one() {
+    let mut kernel = World::walked(OLD);
+    let (user1, user2) = (kernel.ns("user1"), kernel.ns("user2"));
+    let uts = kernel.ns("uts").owned_by(&user1);
+    for ns in [&user1, &user2, &uts] {
+        kernel.created(ns);
+    }
+    let uts = uts.owned_by(&user2);
+    let (story, _) = kernel.merge(|walk| {
+        for ns in [&user1, &user2, &uts] {
+            walk.ns(ns);
+        }
+    });
+    assert_eq!(story, ["destroyed uts", "freed uts", "created uts"]);
+}
+
+#[test]
+fn what_pointed_to_a_predecessor_points_to_what_is_there() {
+    let mut kernel = World::walked(IDS);
+    let uts1 = kernel.ns("uts");
+    let uts2 = kernel
+        .ns("uts")
+        .in_place_of(&uts1)
+        .numbered(uts1.facts.inum.get());
+    let nsproxy = kernel.nsproxy(&[&uts2]);
+    kernel.created(&uts1);
+    // The end of the first and the creation of the second are missed.
+    kernel.installed(&nsproxy);
+    kernel.merge(|walk| {
+        walk.ns(&uts2);
+        walk.nsproxy(&nsproxy);
+    });
+    let ns = kernel.get(&uts2).unwrap();
+    assert_eq!(
+        (ns.ns_id, ns.because.nsproxies),
+        (uts2.facts.ns_id.map(u64::from), 1)
+    );
+}
+
+#[test]
+fn what_came_during_the_walk_is_not_missing_from_it() {
+    let mut kernel = World::walked(COUNTS);
+    let (net, uts) = (kernel.ns("net"), kernel.ns("uts"));
+    let nsproxy = kernel.nsproxy(&[]);
+    kernel.created(&uts);
+    let walk = kernel.walk(|_| {});
+    kernel.created(&net);
+    kernel.count(&uts, 1);
+    kernel.installed(&nsproxy);
+    let (story, corrections) = kernel.merge_walk(&walk);
+    assert_eq!((story.as_slice(), corrections.total()), (&[][..], 0));
+    assert_eq!(kernel.tracker.census().nsproxies, 1);
+}
+
+#[test]
+fn an_incomplete_one_proves_no_absence() {
+    let mut kernel = World::walked(OLD);
+    let net = kernel.ns("net");
+    let nsproxy = kernel.nsproxy(&[&net]);
+    kernel.created(&net);
+    kernel.installed(&nsproxy);
+    let mut walk = kernel.walk(|_| {});
+    walk.all_namespaces = false;
+    walk.all_tasks = false;
+    assert_eq!(kernel.merge_walk(&walk).0, NOTHING);
+    // All tasks are all nsproxies.
+    let mut walk = kernel.walk(|_| {});
+    walk.all_namespaces = false;
+    let (story, corrections) = kernel.merge_walk(&walk);
+    assert_eq!(story, ["nsproxy freed", "deactivated net"]);
+    assert_eq!((corrections.nsproxies_gone, corrections.states), (1, 1));
+    // Two namespaces never have one inode number.
+    let uts = kernel.ns("uts").numbered(net.facts.inum.get());
+    let mut walk = kernel.walk(|walk| walk.ns(&uts));
+    walk.all_namespaces = false;
+    let (story, _) = kernel.merge_walk(&walk);
+    assert_eq!(story, ["destroyed net", "freed net"]);
+}
+
+#[test]
+fn a_find_after_an_incomplete_one_need_not_be_new() {
+    let mut kernel = World::new(OLD);
+    let net = kernel.ns("net");
+    let mut walk = kernel.walk(|_| {});
+    walk.all_namespaces = false;
+    kernel.merge_walk(&walk);
+    let (story, corrections) = kernel.merge(|walk| walk.ns(&net));
+    assert_eq!(
+        (story.as_slice(), corrections.namespaces_found),
+        (&[][..], 1)
+    );
+}
+
+#[test]
+fn destroyed_ones_have_time_to_be_freed() {
+    let mut kernel = World::walked(COUNTS);
+    let net = kernel.ns("net");
+    kernel.created(&net);
+    kernel.last_ref(&net);
+    assert_eq!(kernel.merge(|_| {}).0, NOTHING);
+    kernel.now += 301_000_000_000;
+    assert_eq!(kernel.merge(|_| {}).0, ["freed net"]);
+}
+
+#[test]
+fn one_without_references_is_not_there_any_more() {
+    let mut kernel = World::walked(COUNTS);
+    let mut net = kernel.ns("net");
+    net.facts.refs = Some(0);
+    assert_eq!(kernel.merge(|walk| walk.ns(&net)).0, NOTHING);
+    assert_eq!(kernel.get(&net), None);
+}
+
+#[test]
+fn tasks_are_counted_where_they_are() {
+    let mut kernel = World::new(COUNTS);
+    let (user, pid, net) = (kernel.ns("user"), kernel.ns("pid"), kernel.ns("net"));
+    let (time1, time2) = (kernel.ns("time1"), kernel.ns("time2"));
+    let (pid2, uts) = (kernel.ns("pid2"), kernel.ns("uts"));
+    let mut nsproxy = kernel.nsproxy(&[&net, &pid2, &time1]);
+    nsproxy.slots[Slot::TimeForChildren as usize] = Some(support::slot_of(&time2));
+    kernel.merge(|walk| {
+        for ns in [&user, &pid, &pid2, &net, &time1, &time2, &uts] {
+            walk.counted(ns, 1);
+        }
+        walk.nsproxy(&nsproxy);
+        walk.task(&user, &pid, &nsproxy);
+        walk.task(&user, &pid, &nsproxy).nsproxy = None;
+    });
+    let tasks = |ns: &Ns| kernel.get(ns).unwrap().tasks;
+    assert_eq!([tasks(&user), tasks(&pid)], [Some(2), Some(2)]);
+    assert_eq!([tasks(&net), tasks(&time1)], [Some(1), Some(1)]);
+    assert_eq!([tasks(&pid2), tasks(&time2), tasks(&uts)], [Some(0); 3]);
+}
+
+#[test]
+fn without_counts_tasks_keep_user_and_pid_namespaces_until_the_next_walk() {
+    let mut kernel = World::new(OLD);
+    let (user, pid) = (kernel.ns("user"), kernel.ns("pid"));
+    let nsproxy = kernel.nsproxy(&[]);
+    kernel.merge(|walk| {
+        walk.ns(&user);
+        walk.ns(&pid);
+        walk.nsproxy(&nsproxy);
+        walk.task(&user, &pid, &nsproxy);
+    });
+    assert_eq!(kernel.state(&user), Some(State::Active));
+    assert_eq!(kernel.state(&pid), Some(State::Active));
+    let (story, corrections) = kernel.merge(|walk| {
+        walk.ns(&user);
+        walk.ns(&pid);
+        walk.nsproxy(&nsproxy);
+    });
+    assert_eq!(story, ["deactivated user", "deactivated pid"]);
+    assert_eq!(corrections.states, 2);
+}
+
+#[test]
+fn a_stashed_dentry_is_one_inode_whose_address_comes_later() {
+    let mut kernel = World::new(OLD);
+    let net = kernel.ns("net").stashed();
+    kernel.merge(|walk| walk.ns(&net));
+    assert_eq!(kernel.get(&net).unwrap().because.nsfs, 1);
+    assert_eq!(kernel.opened(&net, 1), NOTHING, "now it has a name");
+    assert_eq!(kernel.get(&net).unwrap().because.nsfs, 1);
+    assert_eq!(kernel.evicted(&net, 1), ["deactivated net"]);
+
+    let mut kernel = World::new(OLD);
+    let mnt = kernel.ns("mnt").stashed();
+    kernel.merge(|walk| walk.ns(&mnt));
+    assert_eq!(kernel.evicted(&mnt, 2), ["deactivated mnt"]);
+}
+
+#[test]
+fn a_missed_eviction_is_put_right() {
+    let mut kernel = World::walked(OLD);
+    let net = kernel.ns("net");
+    kernel.created(&net);
+    kernel.opened(&net, 1);
+    let (story, _) = kernel.merge(|walk| walk.ns(&net));
+    assert_eq!(story, ["deactivated net"]);
+}
+
+#[test]
+fn a_new_one_at_the_address_of_a_destroyed_one_is_told_by_the_time() {
+    let mut kernel = World::walked(OLD);
+    let uts = kernel.ns("uts");
+    kernel.created(&uts);
+    kernel.last_ref(&uts);
+    let (story, _) = kernel.merge(|walk| walk.ns(&uts));
+    assert_eq!(story, ["freed uts", "created uts"]);
+}
