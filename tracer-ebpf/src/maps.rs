@@ -56,6 +56,11 @@ pub static UNSHARED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0
 #[map]
 pub static EXECS: LruHashMap<u64, NsproxyInfo> = LruHashMap::with_max_entries(256, 0);
 
+/// The nsproxy that a selected thread was last said to leave by exiting, until
+/// the nsproxy is freed. Least recently used, since most outlive the thread.
+#[map]
+pub static LEFT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
 /// Namespaces and nsproxies that the current walk has just written, so that
 /// a thousand tasks in one namespace write it once. Forgetting is harmless.
 #[map]

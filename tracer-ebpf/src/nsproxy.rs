@@ -204,7 +204,9 @@ pub fn task_exit(ctx: FEntryContext) -> i32 {
     }
     count(Counter::Exits);
     if select::current() {
-        left_by_exit(nsproxy_of(task), FLAG_SELECTED);
+        let nsproxy = nsproxy_of(task);
+        left_by_exit(nsproxy, FLAG_SELECTED);
+        select::has_left(nsproxy);
         select::forget_if_last(task);
     }
     0
@@ -233,7 +235,7 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
     let task = current();
     let flags: u32 = read(task, offset!(task_flags));
     let dies_with_task = flags & PF_EXITING != 0 && nsproxy_of(task) == 0;
-    if dies_with_task && !select::current() {
+    if dies_with_task && !select::was_left(nsproxy) {
         left_by_exit(nsproxy, 0);
     }
     exec_switched(nsproxy);

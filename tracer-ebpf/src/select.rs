@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use tracer_common::event::{Counter, FLAG_ACTOR, FLAG_SELECTED};
 
 use crate::{
-    maps::{SELECTED, count},
+    maps::{LEFT, SELECTED, count},
     mem::{constant, offset, read},
 };
 
@@ -61,6 +61,29 @@ pub fn inherit(child: u64) -> bool {
         count(Counter::MapFull);
     }
     true
+}
+
+/// The running task, which is selected, has been said to leave this nsproxy by
+/// exiting.
+#[inline(always)]
+pub fn has_left(nsproxy: u64) {
+    if LEFT.insert(bpf_get_current_pid_tgid(), nsproxy, 0).is_err() {
+        count(Counter::MapFull);
+    }
+}
+
+/// Whether that has been said, even if the task is not selected any more. To
+/// be asked once.
+#[inline(always)]
+pub fn was_left(nsproxy: u64) -> bool {
+    if constant(&SELECTION) == NOTHING {
+        return false;
+    }
+    let thread = bpf_get_current_pid_tgid();
+    // SAFETY: the entry is this thread's own; nobody else writes it.
+    let left = unsafe { LEFT.get(thread) }.copied();
+    let _ = LEFT.remove(thread);
+    left == Some(nsproxy)
 }
 
 /// When the last thread of a group exits its number can be reused.
