@@ -6,12 +6,16 @@
 //! is expected ([`stage`]).
 
 mod channel;
+mod daemon;
 mod expect;
 mod kernel;
+mod metrics;
 mod nslife;
+mod process;
 mod puppet;
 mod scenario;
 mod scenarios;
+mod schema;
 mod stage;
 mod sys;
 mod trace;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use crate::{puppet::Ran, trace::Namespace};
+use crate::{process::run, puppet::Ran, trace::Namespace};
 
 /// The program.
 #[derive(Debug)]
@@ -78,14 +78,10 @@ impl Nslife {
 
     /// Runs a command line that was made by [`Self::command`] to its end.
     pub(crate) fn finish(&self, command: &mut Command) -> Result<Ran> {
-        let process = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start nslife")?;
-        self.started(&process);
-        let output = process.wait_with_output().context("cannot run nslife")?;
-        Ok(Ran::from(output))
+        run(command, |process| {
+            self.started(process);
+            Ok(())
+        })
     }
 
     /// Runs a command line that prints one JSON document, whose schema has that name.

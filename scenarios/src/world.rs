@@ -1,7 +1,8 @@
 //! What all scenarios share: the kernel, and nslife watching it.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
+    collections::BTreeSet,
     env, fs,
     path::PathBuf,
     time::{Duration, Instant},
@@ -12,10 +13,11 @@ use tracer_common::kind::NsKind;
 
 use crate::{
     PATIENCE,
+    daemon::Daemon,
     kernel::Version,
     nslife::Nslife,
     puppet::Puppet,
-    trace::{Step, Trace, What},
+    trace::{Line, Step, Trace, What},
 };
 
 /// Where files are left for people to look at, if they asked for them.
@@ -23,6 +25,9 @@ const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
 
 /// Where everything else goes, empty at the start.
 pub(crate) const SCRATCH: &str = "/run/nslife-scenarios";
+
+/// Where the daemon listens.
+const PORT: u16 = 19619;
 
 /// How long it may take until the trace sees something.
 const START: Duration = Duration::from_secs(120);
@@ -42,6 +47,9 @@ pub(crate) struct World {
     pub(crate) results: PathBuf,
     /// Id of the initial user namespace.
     pub(crate) initial_user: u64,
+    /// Ids of what was there before the trace.
+    pub(crate) there_before: BTreeSet<u64>,
+    daemon: OnceCell<Daemon>,
     canary: Puppet,
     chirps: Cell<usize>,
 }
@@ -52,19 +60,43 @@ impl World {
         fs::create_dir_all(SCRATCH).with_context(|| format!("cannot create {SCRATCH}"))?;
         let results = env::var_os(RESULTS_VARIABLE).map_or_else(|| SCRATCH.into(), PathBuf::from);
         let nslife = Nslife::find()?;
-        let initial_user = nslife.list()?.initial("user")?;
+        let list = nslife.list()?;
         let trace = Trace::start(&nslife, &results)?;
         let world = Self {
             kernel: Version::running()?,
             nslife,
             trace,
             results,
-            initial_user,
+            initial_user: list.initial("user")?,
+            there_before: list.namespaces.iter().map(|ns| ns.id).collect(),
+            daemon: OnceCell::new(),
             canary: Puppet::start("canary")?,
             chirps: Cell::new(0),
         };
         world.wait_for_trace()?;
         Ok(world)
+    }
+
+    /// It, as a daemon, from when it is first asked for to after the last scenario.
+    pub(crate) fn daemon(&self) -> Result<&Daemon> {
+        if let Some(daemon) = self.daemon.get() {
+            return Ok(daemon);
+        }
+        let daemon = Daemon::start(&self.nslife, &self.results, PORT)?;
+        Ok(self.daemon.get_or_init(|| daemon))
+    }
+
+    /// How much nslife says to have lost, up to now.
+    pub(crate) fn losses(&self) -> usize {
+        let traced = self.trace.log.look(0, |lines| {
+            let is_loss = |line: &&Line| matches!(line.what, What::Trouble(_));
+            lines.iter().filter(is_loss).count()
+        });
+        let resyncs = self.daemon.get().and_then(|daemon| {
+            let metrics = daemon.scrape().ok()?;
+            metrics.plain("nslife_resyncs_total").ok()
+        });
+        traced + resyncs.map_or(0, |resyncs| resyncs as usize)
     }
 
     /// Waits until everything that happened up to now, as far as the kernel was done with it, has
@@ -89,7 +121,8 @@ impl World {
         bail!("nslife trace shows nothing after {} s", START.as_secs())
     }
 
-    /// Something that the trace is bound to show, by a task whose name nobody else has.
+    /// Something that the trace is bound to show, by a task whose name nobody else has, and that is
+    /// over when this returns: a UTS namespace is freed by whoever leaves it last.
     fn chirp(&self) -> Result<String> {
         let number = self.chirps.get();
         self.chirps.set(number + 1);
@@ -103,7 +136,7 @@ impl World {
 
     fn hears(&self, name: &str, patience: Duration) -> Result<bool> {
         let is_it = |what: &What| match what {
-            What::Step(Step::Created, ns, _) => ns
+            What::Step(Step::Freed, ns, _) => ns
                 .creator
                 .as_ref()
                 .is_some_and(|creator| creator.comm == name),

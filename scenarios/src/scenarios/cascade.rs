@@ -6,12 +6,12 @@ use tracer_common::kind::NsKind::{Net, User};
 use super::{
     holders::{
         OUT_OF_REACH, OUT_OF_REACH_AGAIN, RESURRECTED, WHOLE_TWICE, are_merely_referenced,
-        end_sitter, socket_in,
+        end_maker, end_sitter, socket_in,
     },
     lives::{IN_USE, USER_IN_USE},
 };
 use crate::{
-    expect::{EXIT, same, unshare},
+    expect::same,
     stage::Stage,
     trace::{
         Namespace,
@@ -49,9 +49,7 @@ pub(super) fn user_cascade(world: &World) -> Result<()> {
     let sitter = stage.puppet("sitter")?;
     let socket = socket_in(&mut stage, &sitter, &maker)?;
     let file = sitter.open(&maker.link("net"))?;
-    let task = maker.task();
-    maker.end()?;
-    stage.changes(&task, &[unshare(&["net"]), EXIT])?;
+    end_maker(&mut stage, maker)?;
     stage.still_live(all(), IN_USE)?;
 
     sitter.close(file)?;

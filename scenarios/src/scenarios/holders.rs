@@ -52,9 +52,7 @@ pub(super) fn fd_keeps_it(world: &World) -> Result<()> {
     let net = stage.born(&maker, Net)?;
     let file = keeper.open(&maker.link("net"))?;
 
-    let task = maker.task();
-    maker.end()?;
-    stage.changes(&task, &[unshare(&["net"]), EXIT])?;
+    end_maker(&mut stage, maker)?;
     stage.still_live([&net], IN_USE)?;
     is_active_without_tasks(&stage, &net)?;
 
@@ -75,9 +73,7 @@ pub(super) fn bind_mount_keeps_it(world: &World) -> Result<()> {
     fs::write(&place, "").with_context(|| place.clone())?;
     keeper.bind(&maker.link("net"), &place)?;
 
-    let task = maker.task();
-    maker.end()?;
-    stage.changes(&task, &[unshare(&["net"]), EXIT])?;
+    end_maker(&mut stage, maker)?;
     stage.still_live([&net], IN_USE)?;
     is_active_without_tasks(&stage, &net)?;
 
@@ -140,9 +136,7 @@ pub(super) fn socket_alone(world: &World) -> Result<()> {
 
     let sitter = stage.puppet("sitter")?;
     let socket = socket_in(&mut stage, &sitter, &maker)?;
-    let task = maker.task();
-    maker.end()?;
-    stage.changes(&task, &[unshare(&["net"]), EXIT])?;
+    end_maker(&mut stage, maker)?;
     stage.all_live([&net, &user], OUT_OF_REACH)?;
     stage.in_order(Deactivated, &[&net, &user])?;
     are_merely_referenced(&stage, [&net, &user])?;
@@ -170,6 +164,14 @@ pub(super) fn socket_in(stage: &mut Stage<'_>, sitter: &Puppet, other: &Puppet) 
     sitter.close(home)?;
     stage.changes(&sitter.task(), &[setns(&["net"]), setns(&["net"])])?;
     Ok(socket)
+}
+
+/// Lets a puppet go that has made a network namespace.
+pub(super) fn end_maker(stage: &mut Stage<'_>, maker: Puppet) -> Result<()> {
+    let task = maker.task();
+    maker.end()?;
+    stage.changes(&task, &[unshare(&["net"]), EXIT])?;
+    Ok(())
 }
 
 /// Lets a puppet go that has made a [`socket_in`] another network namespace.

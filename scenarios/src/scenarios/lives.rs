@@ -92,6 +92,47 @@ pub(super) fn life_of(world: &World, kind: NsKind) -> Result<()> {
     stage.close()
 }
 
+/// A user namespace belongs to whoever made it.
+pub(super) fn user_namespace_of_nobody(world: &World) -> Result<()> {
+    const NOBODY: u32 = 65534;
+
+    let mut stage = Stage::new(world);
+    let puppet = stage.puppet("nobody")?;
+    puppet.set_user(NOBODY)?;
+    puppet.unshare(&[NsKind::User])?;
+    let ns = stage.born(&puppet, NsKind::User)?;
+    same("who owns it", Some(NOBODY), ns.owner_uid)?;
+    puppet.end()?;
+    stage.lives(&ns, WHOLE_OF_USER)?;
+    stage.close()
+}
+
+/// A process takes new namespaces of all types, and exits.
+pub(super) fn all_types_at_once(world: &World) -> Result<()> {
+    let mut stage = Stage::new(world);
+    let puppet = stage.puppet("maker")?;
+    puppet.unshare(&NsKind::ALL)?;
+    let all = NsKind::ALL
+        .into_iter()
+        .map(|kind| stage.born(&puppet, kind))
+        .collect::<Result<Vec<_>>>()?;
+    stage.all_live(&all, IN_USE)?;
+    let made = unshare(&[
+        "uts",
+        "ipc",
+        "mnt",
+        "pid_for_children",
+        "net",
+        "time_for_children",
+        "cgroup",
+    ]);
+    let task = puppet.task();
+    puppet.end()?;
+    stage.all_live(&all, WHOLE)?;
+    stage.changes(&task, &[made, EXIT])?;
+    stage.close()
+}
+
 const fn is_nested(kind: NsKind) -> bool {
     matches!(kind, NsKind::User | NsKind::Pid)
 }

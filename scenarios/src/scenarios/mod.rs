@@ -1,16 +1,23 @@
 //! All scenarios, by subject.
 
+mod afterwards;
 mod cascade;
+mod command;
 mod holders;
+mod hot_path;
+mod input;
 mod lives;
+mod prometheus;
+mod service;
 mod switches;
 mod tasks;
+mod truth;
 
 use anyhow::Result;
 use tracer_common::kind::NsKind;
 
 use crate::{
-    kernel::{SWITCHES_ON_EXEC, Version},
+    kernel::{COUNTS, SWITCHES_ON_EXEC, Version},
     scenario::{On, Scenario},
     world::World,
 };
@@ -27,6 +34,7 @@ pub(crate) const ALL: &[Scenario] = &[
         lives::life_of(world, NsKind::Cgroup)
     }),
     on_all("life_of_time", |world| lives::life_of(world, NsKind::Time)),
+    on_all("user_namespace_of_nobody", lives::user_namespace_of_nobody),
     on_all("two_tasks_in_one_namespace", tasks::two_in_one_namespace),
     on_all(
         "threads_exit_in_any_order",
@@ -49,6 +57,55 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all("ip_netns_add_and_delete", holders::ip_netns_add_and_delete),
     on_all("socket_alone", holders::socket_alone),
     on_all("user_cascade", cascade::user_cascade),
+    on_all("exit_on_every_kernel", hot_path::exit_on_every_kernel),
+    on_all(
+        "no_record_for_fork_exec_exit",
+        hot_path::no_record_for_fork_exec_exit,
+    ),
+    on_all(
+        "no_record_inside_user_and_pid",
+        hot_path::no_record_inside_user_and_pid,
+    ),
+    on_all("list_agrees_with_proc", truth::list_agrees_with_proc),
+    since(
+        COUNTS,
+        "there is no listns",
+        "list_agrees_with_listns",
+        truth::list_agrees_with_listns,
+    ),
+    on_all("command_is_followed", command::command_is_followed),
+    on_all("command_status", input::command_status),
+    on_all("command_not_found", input::command_not_found),
+    on_all("command_inherits_no_fd", input::command_inherits_no_fd),
+    on_all("trace_filters", command::trace_filters),
+    on_all("broken_pipe", input::broken_pipe),
+    on_all("unknown_flags", input::unknown_flags),
+    on_all("no_capability", input::no_capability),
+    on_all("no_btf", input::no_btf),
+    on_all("doctor_runs", input::doctor_runs),
+    on_all(
+        "daemon_from_start_to_end",
+        service::daemon_from_start_to_end,
+    ),
+    on_all(
+        "metrics_are_complete_from_the_start",
+        service::metrics_are_complete_from_the_start,
+    ),
+    on_all(
+        "daemon_counts_what_the_trace_shows",
+        service::daemon_counts_what_the_trace_shows,
+    ),
+    on_all("promtool_is_content", prometheus::promtool_is_content),
+    on_all(
+        "prometheus_finds_what_was_done",
+        prometheus::prometheus_finds_what_was_done,
+    ),
+    on_all("schema", afterwards::schema),
+    on_all(
+        "own_pid_is_never_blamed",
+        afterwards::own_pid_is_never_blamed,
+    ),
+    on_all("nothing_was_lost", afterwards::nothing_was_lost),
 ];
 
 /// A scenario for all kernels.

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::{
-    line::{Line, Namespace, Nsproxy, State, Step, Switch, Task, What, brief},
+    line::{Line, Namespace, State, Step, Switch, Task, What, brief},
     log::Log,
 };
 use crate::nslife::Nslife;

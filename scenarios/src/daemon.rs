@@ -1,0 +1,152 @@
+//! A running `nslife daemon`, and what it answers.
+
+use std::{
+    fs::{self, File},
+    os::unix::net::UnixDatagram,
+    path::Path,
+    process::{Child, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    PATIENCE,
+    metrics::{Metrics, Series},
+    nslife::Nslife,
+    process::{end_of, poll_until, terminate},
+    world::SCRATCH,
+};
+
+/// How long it may take to be ready.
+const START: Duration = Duration::from_secs(60);
+
+/// A daemon.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    /// Where it listens.
+    pub(crate) address: String,
+    /// Where it says how it is.
+    notices: UnixDatagram,
+    process: Child,
+}
+
+/// What it answers to a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: String,
+}
+
+impl Daemon {
+    /// Starts it on a port of the loopback device and waits until it says to be ready, in the way
+    /// that systemd wants to hear it. Its log goes to a file in the folder.
+    pub(crate) fn start(nslife: &Nslife, results: &Path, port: u16) -> Result<Self> {
+        let socket_path = format!("{SCRATCH}/notify-{port}");
+        // Nobody has it from an earlier one, most of the time.
+        let _ = fs::remove_file(&socket_path);
+        let notices = UnixDatagram::bind(&socket_path).context("cannot listen to the daemon")?;
+        notices.set_read_timeout(Some(Duration::from_millis(500)))?;
+        let log_path = results.join(format!("daemon-{port}.log"));
+        let address = format!("127.0.0.1:{port}");
+        let process = nslife
+            .command(&["daemon", "--web.listen-address", &address])
+            .env("NOTIFY_SOCKET", &socket_path)
+            .stderr(File::create(&log_path).context("cannot create the daemon's log")?)
+            .spawn()
+            .context("cannot start nslife daemon")?;
+        nslife.started(&process);
+        let mut daemon = Self {
+            address,
+            notices,
+            process,
+        };
+        daemon
+            .wait_until_it_says("READY=1")
+            .with_context(|| fs::read_to_string(&log_path).unwrap_or_default())?;
+        Ok(daemon)
+    }
+
+    fn wait_until_it_says(&mut self, word: &str) -> Result<()> {
+        let deadline = Instant::now() + START;
+        let mut message = [0; 4096];
+        while Instant::now() < deadline {
+            if let Ok(length) = self.notices.recv(&mut message) {
+                let text = String::from_utf8_lossy(&message[..length]);
+                if text.lines().any(|line| line == word) {
+                    return Ok(());
+                }
+            } else if let Some(status) = self.process.try_wait()? {
+                bail!("nslife daemon ended with {status} and never said {word}");
+            }
+        }
+        bail!(
+            "nslife daemon has not said {word} after {} s",
+            START.as_secs()
+        )
+    }
+
+    /// Asks for a page.
+    pub(crate) fn get(&self, path: &str) -> Result<Response> {
+        get(&format!("http://{}{path}", self.address))
+    }
+
+    /// Scrapes it.
+    pub(crate) fn scrape(&self) -> Result<Metrics> {
+        Metrics::parse(&self.get("/metrics")?.body)
+    }
+
+    /// Scrapes it until the value of a series fits.
+    pub(crate) fn wait_for(
+        &self,
+        series: &Series,
+        expected: &str,
+        fits: impl Fn(f64) -> bool,
+    ) -> Result<Metrics> {
+        let mut last = f64::NAN;
+        let found = poll_until(PATIENCE, || {
+            let metrics = self.scrape()?;
+            last = metrics.get(series)?;
+            Ok(fits(last).then_some(metrics))
+        })?;
+        found.with_context(|| format!("{series}: expected {expected}, saw {last} in the end"))
+    }
+
+    /// Asks it to stop, and waits until it has said so and has done so.
+    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
+        terminate(&self.process)?;
+        self.wait_until_it_says("STOPPING=1")?;
+        end_of(&mut self.process, PATIENCE)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Asks for a page, whatever its status.
+pub(crate) fn get(url: &str) -> Result<Response> {
+    // Not one time limit for all of it: that takes a thread, which would be one more task to count.
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_recv_body(Some(PATIENCE))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into();
+    let mut response = agent.get(url).call().with_context(|| url.to_owned())?;
+    let content_type = response.headers().get("content-type");
+    Ok(Response {
+        status: response.status().as_u16(),
+        content_type: content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
+        body: response.body_mut().read_to_string()?,
+    })
+}
