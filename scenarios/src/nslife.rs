@@ -15,8 +15,7 @@ use crate::{process::run, puppet::Ran, trace::Namespace};
 /// The program.
 #[derive(Debug)]
 pub(crate) struct Nslife {
-    /// Where it is.
-    pub(crate) program: PathBuf,
+    program: PathBuf,
     pids: RefCell<BTreeSet<u32>>,
     documents: RefCell<Vec<Document>>,
 }
@@ -52,6 +51,13 @@ impl Nslife {
             pids: RefCell::default(),
             documents: RefCell::default(),
         })
+    }
+
+    /// Where it is, as an argument.
+    pub(crate) fn path(&self) -> Result<&str> {
+        self.program
+            .to_str()
+            .context("the path of nslife is not text")
     }
 
     /// A command line, with nothing to read.

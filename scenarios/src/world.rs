@@ -136,10 +136,9 @@ impl World {
 
     fn hears(&self, name: &str, patience: Duration) -> Result<bool> {
         let is_it = |what: &What| match what {
-            What::Step(Step::Freed, ns, _) => ns
-                .creator
-                .as_ref()
-                .is_some_and(|creator| creator.comm == name),
+            What::Step(Step::Freed, ns, _) => {
+                ns.made_by().is_some_and(|creator| creator.comm == name)
+            }
             _ => false,
         };
         let seen = self.trace.log.wait(0, patience, |lines| {

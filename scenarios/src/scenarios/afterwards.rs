@@ -41,7 +41,7 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
         let blamed: Vec<&Line> = lines
             .iter()
             .filter(|line| match &line.what {
-                What::Step(_, ns, actor) => [ns.creator.as_ref(), actor.as_ref()]
+                What::Step(_, ns, actor) => [ns.made_by(), actor.as_ref()]
                     .into_iter()
                     .flatten()
                     .any(|task| own.contains(&task.tgid)),

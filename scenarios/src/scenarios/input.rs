@@ -2,19 +2,24 @@
 //! status, and none shows the inside of the program.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
-    process::Stdio,
+    process::{Child, ChildStdout, Stdio},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, kill_process},
+};
 use serde_json::Value;
 use tracer_common::kind::NsKind;
 
 use crate::{
     PATIENCE,
     expect::same,
+    nslife::List,
     process::{end_of, poll_until},
     puppet::{Puppet, Ran},
     world::{SCRATCH, World},
@@ -51,6 +56,17 @@ fn is_short(ran: &Ran) -> Result<()> {
         "expected one line or two, saw {ran}"
     );
     Ok(())
+}
+
+/// What `nslife doctor --output json` says where nslife cannot run.
+fn report_of_failure(world: &World, ran: &Ran) -> Result<Value> {
+    same("the status of doctor", Some(1), ran.code)?;
+    keeps_its_inside_to_itself(ran)?;
+    world.nslife.remember("doctor", &ran.stdout);
+    let report: Value = serde_json::from_str(&ran.stdout)?;
+    let runs = report["runs"].as_bool();
+    same("whether it runs", Some(false), runs)?;
+    Ok(report)
 }
 
 /// Command lines that make no sense.
@@ -91,11 +107,7 @@ pub(super) fn no_capability(world: &World) -> Result<()> {
     }
     let mut doctor = world.nslife.command(&["doctor", "--output", "json"]);
     let ran = world.nslife.finish(doctor.uid(NOBODY).gid(NOBODY))?;
-    same("the status of doctor", Some(1), ran.code)?;
-    keeps_its_inside_to_itself(&ran)?;
-    world.nslife.remember("doctor", &ran.stdout);
-    let report: Value = serde_json::from_str(&ran.stdout)?;
-    same("whether it runs", Some(false), report["runs"].as_bool())?;
+    let report = report_of_failure(world, &ran)?;
     let lacks_bpf = report["capabilities"]
         .as_array()
         .is_some_and(|capabilities| {
@@ -117,11 +129,7 @@ pub(super) fn no_btf(world: &World) -> Result<()> {
     puppet.unshare(&[NsKind::Mnt])?;
     puppet.keep_mounts()?;
     puppet.cover("/sys/kernel/btf")?;
-    let program = world
-        .nslife
-        .program
-        .to_str()
-        .context("nslife's path is not text")?;
+    let program = world.nslife.path()?;
     for arguments in [&["list"][..], &["trace", "--duration", "1s"]] {
         let ran = puppet.run(&[&[program], arguments].concat())?;
         fails_clearly(&ran, 1, &["/sys/kernel/btf/vmlinux", "nslife doctor"])
@@ -129,14 +137,56 @@ pub(super) fn no_btf(world: &World) -> Result<()> {
             .with_context(|| format!("nslife {}", arguments.join(" ")))?;
     }
     let ran = puppet.run(&[program, "doctor", "--output", "json"])?;
-    same("the status of doctor", Some(1), ran.code)?;
-    keeps_its_inside_to_itself(&ran)?;
-    world.nslife.remember("doctor", &ran.stdout);
-    let report: Value = serde_json::from_str(&ran.stdout)?;
+    let report = report_of_failure(world, &ran)?;
     ensure!(
         report["btf_problem"].is_string(),
         "expected a problem with BTF, saw {report}"
     );
+    puppet.end()
+}
+
+/// Root of a user namespace seems to have all capabilities, but the kernel refuses it BPF.
+pub(super) fn bpf_refused(world: &World) -> Result<()> {
+    let puppet = Puppet::start("refused")?;
+    puppet.unshare(&[NsKind::User])?;
+    puppet.map_root()?;
+    let program = world.nslife.path()?;
+    for arguments in [&["list"][..], &["trace", "--duration", "1s"]] {
+        let ran = puppet.run(&[&[program], arguments].concat())?;
+        fails_clearly(&ran, 1, &["not permitted", "nslife doctor"])
+            .and_then(|()| is_short(&ran))
+            .with_context(|| format!("nslife {}", arguments.join(" ")))?;
+    }
+    let ran = puppet.run(&[program, "doctor", "--output", "json"])?;
+    let report = report_of_failure(world, &ran)?;
+    ensure!(
+        report["bpf_problem"].is_string(),
+        "expected a problem with BPF, saw {report}"
+    );
+    puppet.end()
+}
+
+/// In a pid namespace nslife sees only the tasks that are there, and says so.
+pub(super) fn inside_a_pid_namespace(world: &World) -> Result<()> {
+    let puppet = Puppet::start("outside")?;
+    puppet.unshare(&[NsKind::Pid])?;
+    let inside = puppet.clone_into("inside", &[])?;
+    let program = world.nslife.path()?;
+    let ran = inside.run(&[program, "list", "--output", "json"])?;
+    fails_clearly(&ran, 0, &[])?;
+    world.nslife.remember("list", &ran.stdout);
+    let list: List = serde_json::from_str(&ran.stdout)?;
+    same("whether the list is complete", false, list.complete)?;
+    let because = list.incomplete_because.join("; ");
+    ensure!(
+        because.contains("initial pid namespace"),
+        "expected the pid namespace as a reason, saw {because}"
+    );
+    let ran = inside.run(&[program, "trace", "--", "true"])?;
+    fails_clearly(&ran, 1, &["pid namespace"])?;
+    is_short(&ran)?;
+    inside.exit()?;
+    puppet.reap_child(&inside)?;
     puppet.end()
 }
 
@@ -201,51 +251,89 @@ pub(super) fn command_inherits_no_fd(world: &World) -> Result<()> {
     same("the descriptors of a command", vec!["0", "1", "2"], seen)
 }
 
+/// A trace ends when it is told to, or when its time is up, and says how much it showed.
+pub(super) fn trace_ends_on_request(world: &World) -> Result<()> {
+    let ran = world.nslife.run(&["trace", "--duration", "1s"])?;
+    fails_clearly(&ran, 0, &["shown, 0 lost"])?;
+
+    let mut trace = Watched::start(world, "on_request")?;
+    trace.first_line(world)?;
+    kill_process(Pid::from_child(&trace.process), Signal::INT)?;
+    let ran = trace.end()?;
+    fails_clearly(&ran, 0, &["shown, "])
+}
+
 /// Whoever reads a trace has seen enough.
 pub(super) fn broken_pipe(world: &World) -> Result<()> {
-    let errors = format!("{SCRATCH}/broken_pipe.stderr");
-    let mut process = world
-        .nslife
-        .command(&["trace", "--output", "json"])
-        .stdout(Stdio::piped())
-        .stderr(File::create(&errors)?)
-        .spawn()?;
-    world.nslife.started(&process);
-    let stdout = process.stdout.take().context("no standard output")?;
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = BufReader::new(stdout).read_line(&mut line);
-        // From here on nobody reads.
-        sender.send(read.map(|_| line))
-    });
-    let line = poll_until(PATIENCE, || {
-        world.barrier()?;
-        Ok(receiver.try_recv().ok())
-    })?;
-    let Some(line) = line else {
-        process.kill()?;
-        bail!("nslife trace shows nothing");
-    };
-    ensure!(
-        line?.ends_with('\n'),
-        "nslife trace ended before it showed anything"
-    );
-    if reader.join().is_err() {
-        bail!("the reader panicked");
-    }
+    let mut trace = Watched::start(world, "broken_pipe")?;
+    trace.first_line(world)?;
+    // Nobody reads from here on.
+    trace.stdout = None;
     world.barrier()?;
-    let code = end_of(&mut process, PATIENCE)?.code();
-    let stderr = std::fs::read_to_string(&errors)?;
-    let ran = Ran {
-        code,
-        stdout: String::new(),
-        stderr,
-    };
+    let ran = trace.end()?;
     fails_clearly(&ran, 0, &[])?;
     ensure!(
         !ran.stderr.to_lowercase().contains("broken pipe"),
         "expected silence, saw {ran}"
     );
     Ok(())
+}
+
+/// A trace of the whole system, besides the one that all scenarios share.
+struct Watched {
+    process: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    errors: String,
+}
+
+impl Watched {
+    fn start(world: &World, name: &str) -> Result<Self> {
+        let errors = format!("{SCRATCH}/{name}.stderr");
+        let mut process = world
+            .nslife
+            .command(&["trace", "--output", "json"])
+            .stdout(Stdio::piped())
+            .stderr(File::create(&errors)?)
+            .spawn()
+            .context("cannot start nslife trace")?;
+        world.nslife.started(&process);
+        let stdout = process.stdout.take().map(BufReader::new);
+        Ok(Self {
+            process,
+            stdout,
+            errors,
+        })
+    }
+
+    /// Makes something happen until it shows something.
+    fn first_line(&mut self, world: &World) -> Result<()> {
+        let stdout = self.stdout.as_mut().context("no standard output")?;
+        let shown = poll_until(PATIENCE, || {
+            world.barrier()?;
+            let mut fds = [PollFd::new(stdout.get_ref(), PollFlags::IN)];
+            Ok((poll(&mut fds, Some(&Timespec::default()))? > 0).then_some(()))
+        })?;
+        shown.context("nslife trace shows nothing")?;
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        ensure!(line.ends_with('\n'), "expected a line, saw {line:?}");
+        Ok(())
+    }
+
+    /// Waits for its end, which must be near.
+    fn end(&mut self) -> Result<Ran> {
+        let code = end_of(&mut self.process, PATIENCE)?.code();
+        Ok(Ran {
+            code,
+            stdout: String::new(),
+            stderr: fs::read_to_string(&self.errors)?,
+        })
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

@@ -1,6 +1,8 @@
 //! Whole lives, from creation to freeing.
 
-use anyhow::{Result, ensure};
+use std::{fs, os::unix::fs::MetadataExt as _};
+
+use anyhow::{Context as _, Result, ensure};
 use tracer_common::kind::NsKind;
 
 use crate::{
@@ -105,6 +107,30 @@ pub(super) fn user_namespace_of_nobody(world: &World) -> Result<()> {
     puppet.end()?;
     stage.lives(&ns, WHOLE_OF_USER)?;
     stage.close()
+}
+
+/// The creator's cgroup is known by the number that its folder has.
+pub(super) fn creator_has_a_cgroup(world: &World) -> Result<()> {
+    const FOLDER: &str = "/sys/fs/cgroup/nslife-scenario";
+
+    fs::create_dir(FOLDER).context(FOLDER)?;
+    let mut stage = Stage::new(world);
+    let puppet = stage.puppet("member")?;
+    fs::write(format!("{FOLDER}/cgroup.procs"), puppet.pid.to_string()).context(FOLDER)?;
+    puppet.unshare(&[NsKind::Uts])?;
+    let ns = stage.born(&puppet, NsKind::Uts)?;
+    let expected = fs::metadata(FOLDER)?.ino();
+    same(
+        "its creator's cgroup",
+        Some(expected),
+        ns.creator.as_ref().and_then(|creator| creator.cgroup_id),
+    )?;
+    let task = puppet.task();
+    puppet.end()?;
+    stage.lives(&ns, WHOLE)?;
+    stage.changes(&task, &[unshare(&["uts"]), EXIT])?;
+    stage.close()?;
+    fs::remove_dir(FOLDER).context(FOLDER)
 }
 
 /// A process takes new namespaces of all types, and exits.

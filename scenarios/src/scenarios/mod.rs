@@ -35,6 +35,7 @@ pub(crate) const ALL: &[Scenario] = &[
     }),
     on_all("life_of_time", |world| lives::life_of(world, NsKind::Time)),
     on_all("user_namespace_of_nobody", lives::user_namespace_of_nobody),
+    on_all("creator_has_a_cgroup", lives::creator_has_a_cgroup),
     on_all("two_tasks_in_one_namespace", tasks::two_in_one_namespace),
     on_all(
         "threads_exit_in_any_order",
@@ -78,10 +79,13 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all("command_not_found", input::command_not_found),
     on_all("command_inherits_no_fd", input::command_inherits_no_fd),
     on_all("trace_filters", command::trace_filters),
+    on_all("trace_ends_on_request", input::trace_ends_on_request),
     on_all("broken_pipe", input::broken_pipe),
     on_all("unknown_flags", input::unknown_flags),
     on_all("no_capability", input::no_capability),
     on_all("no_btf", input::no_btf),
+    on_all("bpf_refused", input::bpf_refused),
+    on_all("inside_a_pid_namespace", input::inside_a_pid_namespace),
     on_all("doctor_runs", input::doctor_runs),
     on_all(
         "daemon_from_start_to_end",

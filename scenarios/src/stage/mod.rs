@@ -83,10 +83,7 @@ impl<'w> Stage<'w> {
             let found = steps(lines).find(|(step, ns, _)| {
                 *step == Step::Created
                     && ns.ns_type == kind.name()
-                    && ns
-                        .creator
-                        .as_ref()
-                        .is_some_and(|creator| creator.pid == task.pid)
+                    && ns.made_by().is_some_and(|creator| creator.pid == task.pid)
                     && !self.lives.contains_key(&ns.id)
             });
             Ok(found.map(|(_, ns, _)| ns.clone()))
@@ -98,7 +95,7 @@ impl<'w> Stage<'w> {
                 self.own_lines()
             );
         };
-        same("its creator", Some(task), ns.creator.as_ref())?;
+        same("its creator", Some(task), ns.made_by())?;
         self.lives.insert(ns.id, Life::new(&[Step::Created]));
         Ok(ns)
     }
@@ -259,10 +256,7 @@ impl<'w> Stage<'w> {
     fn nobody_else_was_created(&self, lines: &[Line]) -> Result<()> {
         let surprise = steps(lines).find(|(_, ns, _)| {
             !self.lives.contains_key(&ns.id)
-                && ns
-                    .creator
-                    .as_ref()
-                    .is_some_and(|creator| self.plays(creator.pid))
+                && ns.made_by().is_some_and(|creator| self.plays(creator.pid))
         });
         ensure!(
             surprise.is_none(),
@@ -290,7 +284,7 @@ impl<'w> Stage<'w> {
     fn own_lines_of(&self, lines: &[Line]) -> String {
         brief(lines.iter().filter(|line| {
             match &line.what {
-                What::Step(_, ns, actor) => [ns.creator.as_ref(), actor.as_ref()]
+                What::Step(_, ns, actor) => [ns.made_by(), actor.as_ref()]
                     .into_iter()
                     .flatten()
                     .any(|task| self.plays(task.pid)),

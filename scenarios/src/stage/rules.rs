@@ -73,7 +73,7 @@ fn is_in_the_state_of_its_step(lines: &[Line], id: u64) -> Result<()> {
 fn is_changed_by_those_who_play(lines: &[Line], id: u64, known: &[&Task]) -> Result<()> {
     for (step, ns, actor) in steps(lines).filter(|(_, ns, _)| ns.id == id) {
         match step {
-            Step::Created => same("who created it", ns.creator.as_ref(), actor)?,
+            Step::Created => same("who created it", ns.made_by(), actor)?,
             Step::Activated | Step::Resurrected => {
                 ensure!(
                     actor.is_none_or(|actor| known.contains(&actor)),

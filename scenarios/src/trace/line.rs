@@ -69,7 +69,22 @@ pub(crate) struct Namespace {
     pub(crate) level: Option<u32>,
     pub(crate) tasks: Option<u32>,
     pub(crate) created_at: Option<String>,
-    pub(crate) creator: Option<Task>,
+    pub(crate) creator: Option<Creator>,
+}
+
+/// Who created a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Creator {
+    #[serde(flatten)]
+    pub(crate) task: Task,
+    pub(crate) cgroup_id: Option<u64>,
+}
+
+impl Namespace {
+    /// The task that created it.
+    pub(crate) fn made_by(&self) -> Option<&Task> {
+        self.creator.as_ref().map(|creator| &creator.task)
+    }
 }
 
 /// The states of a namespace.
