@@ -17,8 +17,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .into());
     };
     println!("cargo:rerun-if-changed={}", object.display());
+    let bytes =
+        fs::read(&object).map_err(|error| format!("cannot read {}: {error}", object.display()))?;
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(format!(
+            "{} ({OBJECT_VARIABLE}) is not an object file",
+            object.display()
+        )
+        .into());
+    }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("Cargo sets OUT_DIR")?);
-    fs::copy(&object, out.join("nslife-ebpf"))
-        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
+    fs::write(out.join("nslife-ebpf"), bytes)?;
     Ok(())
 }

@@ -227,6 +227,16 @@ impl Kernel {
         Ok(selected.insert(tgid, mark, 0)?)
     }
 
+    /// Whether a selected thread group is still alive.
+    pub(super) fn has_selected(&self) -> Result<bool, EngineError> {
+        let map = self
+            .ebpf
+            .map("SELECTED")
+            .ok_or(EngineError::NoMap { map: "SELECTED" })?;
+        let selected: HashMap<_, u32, u8> = map.try_into()?;
+        Ok(selected.keys().next().is_some())
+    }
+
     /// Logs what the programs had to say for themselves.
     pub(super) fn log_diagnostics(&mut self) {
         self.diagnostics.flush();

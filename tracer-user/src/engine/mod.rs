@@ -110,6 +110,12 @@ impl Engine {
         }
     }
 
+    /// Whether a selected process, or one that inherited its selection, is
+    /// still alive.
+    pub fn has_selected(&self) -> Result<bool, EngineError> {
+        self.kernel.has_selected()
+    }
+
     /// Waits until the kernel has something, then appends the transitions
     /// (and what was lost, with the resync that follows). Cancel-safe. Waits
     /// for ever if only a walk was asked for.

@@ -18,11 +18,11 @@ use tracing::{debug, warn};
 
 /// Connections at a time. Anybody on the machine can open some; further ones
 /// wait in the kernel's queue.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 512;
 
 /// How long a client may take to send its next request, including the time
 /// that it keeps a connection open for nothing.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to leave the listener alone when the system is out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -73,7 +73,8 @@ impl NsNumber {
     /// never meet: ids are always below.
     pub const FIRST_INUM: u64 = 0xEFFF_FFF8;
 
-    fn is(self, ns: &Namespace) -> bool {
+    /// Whether it is this one's.
+    pub fn is(self, ns: &Namespace) -> bool {
         match self {
             Self::Inum(inum) => ns.inum == inum,
             Self::Id(id) => ns.id == id,

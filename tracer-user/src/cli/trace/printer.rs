@@ -113,7 +113,7 @@ impl Printer {
         let created = self.scope.ever_created();
         if created > 0 {
             let remaining = self.scope.remaining().len();
-            summary += &format!("; namespaces created: {created}, still there: {remaining}");
+            summary += &format!("; namespaces created: {created}, not yet freed: {remaining}");
         }
         summary
     }

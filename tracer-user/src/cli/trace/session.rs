@@ -37,6 +37,14 @@ pub(super) async fn run(
             "nslife: activity is partial on this kernel: `nslife doctor` says what is not counted"
         );
     }
+    if let Some(number) = args.ns
+        && !engine.tracker().namespaces().any(|ns| number.is(&ns))
+    {
+        eprintln!(
+            "nslife: no namespace has this number now (`nslife list` shows those there are): \
+             waiting for one"
+        );
+    }
     let mut printer = Printer::new(
         args.output,
         filter(args, &engine),
@@ -53,6 +61,9 @@ pub(super) async fn run(
         &mut status,
     )
     .await;
+    if status.is_some() && engine.has_selected()? {
+        eprintln!("nslife: descendants of COMMAND live on, unwatched (--linger watches longer)");
+    }
     // Nothing is watched any more, but COMMAND runs on as if nobody had ever
     // watched.
     drop(engine);
@@ -145,7 +156,7 @@ async fn watch(
         if !show(|| printer.show(&mut transitions, &mut notices))? {
             return Ok(false);
         }
-        if ended && printer.scope.remaining().is_empty() {
+        if ended && printer.scope.remaining().is_empty() && !engine.has_selected()? {
             break;
         }
     }

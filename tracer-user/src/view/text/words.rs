@@ -62,7 +62,12 @@ pub fn held_by(because: &Contributors) -> Option<String> {
 pub fn why(ns: &Namespace) -> Option<String> {
     match ns.state {
         _ if ns.initial => Some("initial".into()),
-        State::Active => held_by(&ns.because),
+        // Credentials and pids of tasks are not counted apart.
+        State::Active => held_by(&ns.because).or_else(|| match ns.tasks {
+            None | Some(0) => None,
+            Some(1) => Some("1 task".into()),
+            Some(tasks) => Some(format!("{tasks} tasks")),
+        }),
         State::Inactive => Some("references alone".into()),
         State::Destroyed => Some("nothing".into()),
     }
