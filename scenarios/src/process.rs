@@ -94,3 +94,12 @@ pub(crate) fn poll_until<T>(
         thread::sleep(PAUSE);
     }
 }
+
+/// Does something when it is dropped, however a scenario comes out.
+pub(crate) struct Finally<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -6,12 +6,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::mount::{UnmountFlags, unmount};
 use tracer_common::kind::NsKind::{Net, User};
 
 use super::lives::{IN_USE, WHOLE};
 use crate::{
     expect::{EXIT, Life, same, setns, unshare},
     kernel::COUNTS,
+    process::Finally,
     puppet::{File, Puppet},
     stage::Stage,
     trace::{
@@ -70,6 +72,7 @@ pub(super) fn bind_mount_keeps_it(world: &World) -> Result<()> {
     maker.unshare(&[Net])?;
     let net = stage.born(&maker, Net)?;
     let place = format!("{SCRATCH}/bound");
+    let _clean = remove_mount(place.clone());
     fs::write(&place, "").with_context(|| place.clone())?;
     keeper.bind(&maker.link("net"), &place)?;
 
@@ -79,7 +82,6 @@ pub(super) fn bind_mount_keeps_it(world: &World) -> Result<()> {
 
     keeper.unmount(&place)?;
     stage.lives(&net, WHOLE)?;
-    fs::remove_file(&place)?;
     keeper.end()?;
     stage.close()
 }
@@ -89,6 +91,7 @@ pub(super) fn ip_netns_add_and_delete(world: &World) -> Result<()> {
     const NAME: &str = "nslife-scenario";
 
     let mut stage = Stage::new(world);
+    let _clean = remove_mount(format!("/run/netns/{NAME}"));
     let task = ip(&["netns", "add", NAME])?;
     stage.stranger(&task);
     let net = stage.born_to(&task, Net)?;
@@ -99,6 +102,15 @@ pub(super) fn ip_netns_add_and_delete(world: &World) -> Result<()> {
     stage.stranger(&ip(&["netns", "delete", NAME])?);
     stage.lives(&net, WHOLE)?;
     stage.close()
+}
+
+/// In the end removes a file, and what may still be mounted on it.
+fn remove_mount(place: String) -> Finally<impl FnMut()> {
+    Finally(move || {
+        // Neither is there any more if all went well.
+        let _ = unmount(&*place, UnmountFlags::DETACH);
+        let _ = fs::remove_file(&place);
+    })
 }
 
 /// Runs `ip`, and says who that was.

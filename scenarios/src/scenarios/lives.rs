@@ -7,6 +7,7 @@ use tracer_common::kind::NsKind;
 
 use crate::{
     expect::{EXIT, Life, same, unshare},
+    process::Finally,
     stage::Stage,
     trace::Step::{Activated, Created, Deactivated, Destroyed, Freed},
     world::World,
@@ -114,6 +115,10 @@ pub(super) fn creator_has_a_cgroup(world: &World) -> Result<()> {
     const FOLDER: &str = "/sys/fs/cgroup/nslife-scenario";
 
     fs::create_dir(FOLDER).context(FOLDER)?;
+    let _clean = Finally(|| {
+        // Whoever was in it has left it by then, if all went well.
+        let _ = fs::remove_dir(FOLDER);
+    });
     let mut stage = Stage::new(world);
     let puppet = stage.puppet("member")?;
     fs::write(format!("{FOLDER}/cgroup.procs"), puppet.pid.to_string()).context(FOLDER)?;
@@ -129,8 +134,7 @@ pub(super) fn creator_has_a_cgroup(world: &World) -> Result<()> {
     puppet.end()?;
     stage.lives(&ns, WHOLE)?;
     stage.changes(&task, &[unshare(&["uts"]), EXIT])?;
-    stage.close()?;
-    fs::remove_dir(FOLDER).context(FOLDER)
+    stage.close()
 }
 
 /// A process takes new namespaces of all types, and exits.

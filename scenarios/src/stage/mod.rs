@@ -7,14 +7,14 @@
 
 mod rules;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fmt::Display, fs};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tracer_common::kind::NsKind;
 
 use crate::{
     PATIENCE,
-    expect::{Change, Life, Progress, progress, row, same},
+    expect::{Change, Expected, Life, Progress, progress, row, same},
     kernel::LISTS,
     puppet::Puppet,
     trace::{Line, Namespace, Step, Switch, Task, What, brief},
@@ -103,36 +103,12 @@ impl<'w> Stage<'w> {
     /// Waits until this is the history of a namespace.
     pub(crate) fn lives(&mut self, ns: &Namespace, life: Life) -> Result<()> {
         self.lives.insert(ns.id, life);
-        let expected = life.on(self.world.kernel);
-        let complaint = |lines: &[Line], problem: &str| {
-            let seen = lines.iter().filter(|line| is_step_of(line, ns.id));
-            let because = match expected.because {
-                "" => String::new(),
-                because => format!(" ({because})"),
-            };
-            format!(
-                "{problem}: {ns}: expected {}{because}; saw {}",
-                row(expected.steps),
-                brief(seen)
-            )
-        };
-        let done = self.world.trace.log.wait(self.from, PATIENCE, |lines| {
-            let seen: Vec<_> = steps_of(lines, ns.id).collect();
-            match progress(expected.steps, &seen) {
-                Progress::Complete => Ok(Some(())),
-                Progress::Underway => Ok(None),
-                Progress::Astray => bail!(complaint(lines, "unexpected")),
-            }
+        let Expected { steps, because } = life.on(self.world.kernel);
+        self.history(ns, steps, because, |what| match what {
+            What::Step(step, about, _) if about.id == ns.id => Some(*step),
+            _ => None,
         })?;
-        match done {
-            Some(()) => Ok(()),
-            None => bail!(
-                self.world
-                    .trace
-                    .log
-                    .look(self.from, |l| complaint(l, "time is up"))
-            ),
-        }
+        Ok(())
     }
 
     /// Waits until this is the history of all of these.
@@ -177,31 +153,43 @@ impl<'w> Stage<'w> {
     /// trace has them.
     pub(crate) fn changes(&mut self, task: &Task, expected: &[Change]) -> Result<Vec<Switch>> {
         self.changes.insert(task.pid, expected.to_vec());
-        let complaint = |lines: &[Line], problem: &str| {
-            let seen = lines.iter().filter(|line| is_switch_of(line, task.pid));
-            format!(
-                "{problem}: {task}: expected {}; saw {}",
+        self.history(task, expected, "", |what| match what {
+            What::Switched(about, switch) if about.pid == task.pid => Some(switch.as_ref().clone()),
+            _ => None,
+        })
+    }
+
+    /// Waits until what the lines tell of something is all that is expected, in that order.
+    fn history<E: Display, S: PartialEq<E>>(
+        &self,
+        of: &dyn Display,
+        expected: &[E],
+        because: &str,
+        tells: impl Fn(&What) -> Option<S>,
+    ) -> Result<Vec<S>> {
+        let read = |lines: &[Line]| lines.iter().filter_map(|l| tells(&l.what)).collect();
+        let complaint = |problem: &str, lines: &[Line]| {
+            let seen = lines.iter().filter(|line| tells(&line.what).is_some());
+            let reason = match because {
+                "" => String::new(),
+                because => format!(" ({because})"),
+            };
+            anyhow!(
+                "{problem}: {of}: expected {}{reason}; saw {}",
                 row(expected),
                 brief(seen)
             )
         };
-        let done = self.world.trace.log.wait(self.from, PATIENCE, |lines| {
-            let seen: Vec<_> = switches_of(lines, task.pid).cloned().collect();
+        let log = &self.world.trace.log;
+        let complete = log.wait(self.from, PATIENCE, |lines| {
+            let seen: Vec<S> = read(lines);
             match progress(expected, &seen) {
                 Progress::Complete => Ok(Some(seen)),
                 Progress::Underway => Ok(None),
-                Progress::Astray => bail!(complaint(lines, "unexpected")),
+                Progress::Astray => Err(complaint("unexpected", lines)),
             }
         })?;
-        match done {
-            Some(seen) => Ok(seen),
-            None => bail!(
-                self.world
-                    .trace
-                    .log
-                    .look(self.from, |l| complaint(l, "time is up"))
-            ),
-        }
+        complete.ok_or_else(|| log.look(self.from, |lines| complaint("time is up", lines)))
     }
 
     /// Fails unless these namespaces took a step in this order, each of them for the last time.
@@ -304,27 +292,8 @@ fn steps(lines: &[Line]) -> impl Iterator<Item = (Step, &Namespace, Option<&Task
     })
 }
 
-/// The steps of one namespace.
-fn steps_of(lines: &[Line], id: u64) -> impl Iterator<Item = Step> {
-    steps(lines)
-        .filter(move |(_, ns, _)| ns.id == id)
-        .map(|(step, ..)| step)
-}
-
-/// The changes that one task made.
-fn switches_of(lines: &[Line], pid: u32) -> impl Iterator<Item = &Switch> {
-    lines.iter().filter_map(move |line| match &line.what {
-        What::Switched(task, switch) if task.pid == pid => Some(switch.as_ref()),
-        _ => None,
-    })
-}
-
 fn is_step_of(line: &Line, id: u64) -> bool {
     matches!(&line.what, What::Step(_, ns, _) if ns.id == id)
-}
-
-fn is_switch_of(line: &Line, pid: u32) -> bool {
-    matches!(&line.what, What::Switched(task, _) if task.pid == pid)
 }
 
 impl PartialEq<Change> for Switch {

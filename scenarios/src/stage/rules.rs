@@ -22,6 +22,7 @@ pub(super) fn check(
         let context = || brief(lines.iter().filter(|line| is_step_of(line, id)));
         keeps_its_identity(lines, id).with_context(context)?;
         is_in_the_state_of_its_step(lines, id).with_context(context)?;
+        was_counted(lines, id).with_context(context)?;
         is_changed_by_those_who_play(lines, id, &known).with_context(context)?;
     }
     for actor in actors {
@@ -65,6 +66,21 @@ fn is_in_the_state_of_its_step(lines: &[Line], id: u64) -> Result<()> {
             Step::Destroyed | Step::Freed => State::Destroyed,
         };
         same(&format!("its state when {step}"), state, ns.state)?;
+    }
+    Ok(())
+}
+
+/// The active count that is said with a step, where there is one, is the reason for it.
+fn was_counted(lines: &[Line], id: u64) -> Result<()> {
+    for (step, ns, _) in steps(lines).filter(|(_, ns, _)| ns.id == id) {
+        let Some(count) = ns.active_count else {
+            continue;
+        };
+        let fits = match step {
+            Step::Activated | Step::Resurrected => count > 0,
+            Step::Created | Step::Deactivated | Step::Destroyed | Step::Freed => count == 0,
+        };
+        ensure!(fits, "{step} with an active count of {count}");
     }
     Ok(())
 }
