@@ -70,13 +70,7 @@ pub fn remember(inum: u32, key: u64, kind: NsKind) -> Option<*mut Known> {
         // A predecessor with this number whose freeing was missed.
         let _ = NAMESPACES.remove(inum);
     }
-    let known = Known {
-        key,
-        drawn: 0,
-        word: 0,
-        kind: kind as u32,
-        reserved: 0,
-    };
+    let known = Known::new(key, kind);
     let inserted = NAMESPACES.insert(inum, known, u64::from(BPF_NOEXIST));
     match NAMESPACES.get_ptr_mut(inum) {
         Some(known) => Some(known),

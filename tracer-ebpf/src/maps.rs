@@ -7,6 +7,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{Counter, NsproxyInfo},
+    kind::NsKind,
     walk::{WalkNs, WalkNsproxy},
 };
 
@@ -33,6 +34,20 @@ pub struct Known {
     pub kind: u32,
     /// Zero.
     pub reserved: u32,
+}
+
+impl Known {
+    /// One of which nothing was reported yet.
+    #[inline(always)]
+    pub fn new(key: u64, kind: NsKind) -> Self {
+        Self {
+            key,
+            drawn: 0,
+            word: 0,
+            kind: kind as u32,
+            reserved: 0,
+        }
+    }
 }
 
 /// Namespaces that are not initial, by inode number: the one key that the

@@ -26,13 +26,7 @@ const MAX_ERRNO: i64 = 4095;
 #[inline(always)]
 fn created(ctx: &impl EbpfContext, key: u64, kind: NsKind) {
     let inum: u32 = read(key, offset!(ns_inum));
-    let known = Known {
-        key,
-        drawn: 0,
-        word: 0,
-        kind: kind as u32,
-        reserved: 0,
-    };
+    let known = Known::new(key, kind);
     if NAMESPACES.insert(inum, known, 0).is_err() {
         count(Counter::MapFull);
         warn!(
