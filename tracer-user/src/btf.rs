@@ -164,6 +164,7 @@ impl KernelBtf {
                     NsKind::Mnt => optional(structure, &["seq"]),
                     _ => ABSENT,
                 },
+                list: self.list_of(kind, structure).unwrap_or(ABSENT),
             };
         }
 
@@ -182,7 +183,6 @@ impl KernelBtf {
                 .or_else(|_| required("ns_common", "count"))?,
             ns_id: optional("ns_common", &["ns_id"]),
             ns_active: optional("ns_common", &["__ns_ref_active"]),
-            ns_list: optional("ns_common", &["ns_unified_node", "ns_list_entry"]),
             ns_stashed: optional("ns_common", &["stashed"]),
             nsproxy_count: required("nsproxy", "count")?,
             nsproxy_slots,
@@ -194,6 +194,8 @@ impl KernelBtf {
             task_flags: required("task_struct", "flags")?,
             task_real_cred: required("task_struct", "real_cred")?,
             task_thread_pid: required("task_struct", "thread_pid")?,
+            task_exit_state: required("task_struct", "exit_state")?,
+            task_fs: required("task_struct", "fs")?,
             task_signal: required("task_struct", "signal")?,
             signal_live: required("signal_struct", "live")?,
             cred_user_ns: required("cred", "user_ns")?,
@@ -204,10 +206,49 @@ impl KernelBtf {
                 field: "(size)",
             })?,
             upid_ns: required("upid", "ns")?,
+            pid_allocated: required("pid_namespace", "pid_allocated")?,
             inode_private: required("inode", "i_private")?,
+            inode_super: required("inode", "i_sb")?,
+            file_inode: required("file", "f_inode")?,
+            file_cred: required("file", "f_cred")?,
             path_dentry: required("path", "dentry")?,
             dentry_inode: required("dentry", "d_inode")?,
+            dentry_super: required("dentry", "d_sb")?,
+            fs_root: self.offset("fs_struct", &["root", "dentry"]).ok_or(
+                BtfError::MissingField {
+                    structure: "fs_struct",
+                    field: "root.dentry",
+                },
+            )?,
+            super_list: required("super_block", "s_list")?,
+            super_magic: required("super_block", "s_magic")?,
+            super_info: required("super_block", "s_fs_info")?,
+            super_user_ns: required("super_block", "s_user_ns")?,
+            // From 6.18 on a pointer to the first one; there the lists of
+            // namespaces lead to everything.
+            super_mounts: if self.offset("mount", &["mnt_instance"]).is_some() {
+                optional("super_block", &["s_mounts"])
+            } else {
+                ABSENT
+            },
+            mount_instance: optional("mount", &["mnt_instance"]),
+            mount_root: optional("mount", &["mnt", "mnt_root"]),
+            procfs_pid_ns: required("proc_fs_info", "pid_ns")?,
         })
+    }
+
+    /// Offset of the `list_head` that chains all namespaces of a type: in
+    /// `ns_common` from 6.18 on, in one of its own for network namespaces.
+    fn list_of(&self, kind: NsKind, structure: &str) -> Option<u32> {
+        let common = self.offset(structure, &["ns"])?;
+        let in_common = self
+            .offset("ns_common", &["ns_tree_node", "ns_list_entry"])
+            .or_else(|| self.offset("ns_common", &["ns_list_node"]));
+        match (in_common, kind) {
+            (Some(list), _) => common.checked_add(list),
+            (None, NsKind::Net) => self.offset(structure, &["list"]),
+            (None, _) => None,
+        }
     }
 }
 
