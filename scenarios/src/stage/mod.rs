@@ -5,6 +5,7 @@
 //! in between fails. At the end the histories have to be the same still, and the stage checks
 //! what holds for all of them.
 
+mod listed;
 mod rules;
 
 use std::{collections::BTreeMap, fmt::Display, fs};
@@ -14,8 +15,7 @@ use tracer_common::kind::NsKind;
 
 use crate::{
     PATIENCE,
-    expect::{Change, Life, Progress, progress, row, same},
-    kernel::LISTS,
+    expect::{Change, Expected, Life, Progress, progress, row, same},
     puppet::Puppet,
     trace::{Line, Namespace, Step, Switch, Task, What, brief},
     world::World,
@@ -103,7 +103,8 @@ impl<'w> Stage<'w> {
     /// Waits until this is the history of a namespace.
     pub(crate) fn lives(&mut self, ns: &Namespace, life: Life) -> Result<()> {
         self.lives.insert(ns.id, life);
-        self.history(ns, life.steps, |what| match what {
+        let Expected { steps, because } = life.on(self.world.kernel);
+        self.history(ns, steps, because, |what| match what {
             What::Step(step, about, _) if about.id == ns.id => Some(*step),
             _ => None,
         })?;
@@ -130,29 +131,11 @@ impl<'w> Stage<'w> {
         self.all_live(all, life)
     }
 
-    /// A namespace as `nslife list` shows it, which has walked the kernel's own structures and
-    /// knows nothing of the trace.
-    pub(crate) fn listed(&self, ns: &Namespace) -> Result<Namespace> {
-        let list = self.world.nslife.list()?;
-        let found = list.at(&ns.ns_type, ns.inum);
-        found
-            .cloned()
-            .with_context(|| format!("nslife list does not show {ns}"))
-    }
-
-    /// As [`Self::listed`], for a namespace that no task is in. `None` on kernels that have no list
-    /// of their own to walk: there nslife cannot know of one that was there before.
-    pub(crate) fn listed_if_held(&self, ns: &Namespace) -> Result<Option<Namespace>> {
-        (self.world.kernel >= LISTS)
-            .then(|| self.listed(ns))
-            .transpose()
-    }
-
     /// Waits until these are the changes of nsproxy that a task has made. Returns them as the
     /// trace has them.
     pub(crate) fn changes(&mut self, task: &Task, expected: &[Change]) -> Result<Vec<Switch>> {
         self.changes.insert(task.pid, expected.to_vec());
-        self.history(task, expected, |what| match what {
+        self.history(task, expected, "", |what| match what {
             What::Switched(about, switch) if about.pid == task.pid => Some(switch.as_ref().clone()),
             _ => None,
         })
@@ -163,13 +146,18 @@ impl<'w> Stage<'w> {
         &self,
         of: &dyn Display,
         expected: &[E],
+        because: &str,
         tells: impl Fn(&What) -> Option<S>,
     ) -> Result<Vec<S>> {
         let read = |lines: &[Line]| lines.iter().filter_map(|l| tells(&l.what)).collect();
         let complaint = |problem: &str, lines: &[Line]| {
             let seen = lines.iter().filter(|line| tells(&line.what).is_some());
+            let reason = match because {
+                "" => String::new(),
+                because => format!(" ({because})"),
+            };
             anyhow!(
-                "{problem}: {of}: expected {}; saw {}",
+                "{problem}: {of}: expected {}{reason}; saw {}",
                 row(expected),
                 brief(seen)
             )
