@@ -66,9 +66,9 @@ pub(super) fn fail_to_fork(count: u32, kinds: &[NsKind]) -> Result<i32> {
 }
 
 /// Has children in new namespaces of these types, each of which exits while a sibling enters these
-/// namespaces by the number of the process. Returns how many of them got in.
-pub(super) fn chase(count: u32, kinds: &[NsKind]) -> Result<u32> {
-    let mut entered = 0;
+/// namespaces by the number of the process. Returns the numbers of those that got in.
+pub(super) fn chase(count: u32, kinds: &[NsKind]) -> Result<Vec<i32>> {
+    let mut entered = Vec::new();
     for attempt in 0..count {
         let (starter, gun) = pipe_with(PipeFlags::CLOEXEC)?;
         let Cloned::Parent(prey) = sys::clone(kinds)? else {
@@ -88,7 +88,7 @@ pub(super) fn chase(count: u32, kinds: &[NsKind]) -> Result<u32> {
         let outcome = status_of(pursuer)?;
         status_of(prey)?;
         match outcome {
-            Some(ENTERED) => entered += 1,
+            Some(ENTERED) => entered.push(pursuer.as_raw_pid()),
             Some(TOO_LATE) => {}
             outcome => bail!("a pursuer ended with {outcome:?}"),
         }

@@ -186,13 +186,6 @@ impl Puppet {
         }
     }
 
-    pub(super) fn get_count(&self, order: &Order) -> Result<u32> {
-        match self.have(order)? {
-            Reply::Count(count) => Ok(count),
-            reply => self.unexpected(order, &reply),
-        }
-    }
-
     pub(super) fn get_file(&self, order: &Order) -> Result<File> {
         match self.have(order)? {
             Reply::File(file) => Ok(File(file)),

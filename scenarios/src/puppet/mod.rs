@@ -112,6 +112,8 @@ enum Reply {
     Child(i32),
     /// How often something was done.
     Count(u32),
+    /// The numbers of these children in its own pid namespace.
+    Children(Vec<i32>),
     /// What the kernel said to something that had to fail.
     Errno(i32),
     /// What a program said.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tracer_common::kind::NsKind;
 
 use super::{File, Order, Puppet, Ran, Reply};
-use crate::sys::clone_flags;
+use crate::{sys::clone_flags, trace::Task};
 
 impl Puppet {
     /// Takes new namespaces of these types.
@@ -169,11 +169,26 @@ impl Puppet {
     }
 
     /// Has as many children in new namespaces of these types, each of which exits while another
-    /// enters these. Returns how many got in.
-    pub(crate) fn chase(&self, count: u32, kinds: &[NsKind]) -> Result<u32> {
-        self.get_count(&Order::Chase {
+    /// enters these. Returns those that got in.
+    pub(crate) fn chase(&self, count: u32, kinds: &[NsKind]) -> Result<Vec<Task>> {
+        let order = Order::Chase {
             count,
             flags: clone_flags(kinds),
+        };
+        match self.have(&order)? {
+            Reply::Children(pids) => pids.into_iter().map(|pid| self.fork(pid)).collect(),
+            reply => self.unexpected(&order, &reply),
+        }
+    }
+
+    /// A child with this number that is no puppet, as nslife has to call it. That is right if both
+    /// are in the initial pid namespace.
+    fn fork(&self, pid: i32) -> Result<Task> {
+        let pid = pid.try_into()?;
+        Ok(Task {
+            pid,
+            tgid: pid,
+            comm: self.name.clone(),
         })
     }
 
@@ -187,7 +202,10 @@ impl Puppet {
 
     /// Stops that. Returns how many children there were.
     pub(crate) fn rest(&self) -> Result<u32> {
-        self.get_count(&Order::Rest)
+        match self.have(&Order::Rest)? {
+            Reply::Count(count) => Ok(count),
+            reply => self.unexpected(&Order::Rest, &reply),
+        }
     }
 
     /// Makes as many UTS namespaces, each kept by an open file, in at most this time.

@@ -157,7 +157,9 @@ impl Server {
             Order::FailToFork { count, flags } => {
                 Reply::Errno(families::fail_to_fork(count, &kinds(flags))?)
             }
-            Order::Chase { count, flags } => Reply::Count(families::chase(count, &kinds(flags))?),
+            Order::Chase { count, flags } => {
+                Reply::Children(families::chase(count, &kinds(flags))?)
+            }
             Order::Churn { flags } => {
                 let channel = &self.channel;
                 Reply::Count(families::churn(&kinds(flags), || channel.has_news())?)

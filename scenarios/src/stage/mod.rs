@@ -111,6 +111,19 @@ impl<'w> Stage<'w> {
         Ok(())
     }
 
+    /// Waits until one of these is the history of a namespace, each of which is over: which one is
+    /// for the kernel to decide, in a race.
+    pub(crate) fn lives_one_of(&mut self, ns: &Namespace, lives: &[Life]) -> Result<()> {
+        let history = self.world.trace.log.wait(self.from, PATIENCE, |lines| {
+            let own = steps(lines).filter(|(_, about, _)| about.id == ns.id);
+            let history: Vec<_> = own.map(|(step, ..)| step).collect();
+            Ok(history.contains(&Step::Freed).then_some(history))
+        })?;
+        let is_it = |life: &&Life| Some(life.on(self.world.kernel).steps) == history.as_deref();
+        let life = lives.iter().find(is_it).or_else(|| lives.first());
+        self.lives(ns, *life.context("no life is expected")?)
+    }
+
     /// Waits until this is the history of all of these.
     pub(crate) fn all_live<'n>(
         &mut self,
