@@ -41,6 +41,18 @@ pub enum What {
     /// The last count of an nsproxy was dropped ([`NsproxyEvent`], only
     /// `from`): `free_nsproxy`, `nsproxy_ns_active_put`.
     NsproxyFreed = 9,
+    /// Where the kernel keeps no active count (before 6.19): the credentials
+    /// of tasks in a user namespace, or the pids of a pid namespace, became
+    /// none or ceased to be ([`NsEvent`], `aux` is the sequence number drawn
+    /// before they were counted): `copy_creds`, `commit_creds`,
+    /// `cgroup_release`, `alloc_pid`, `free_pid`.
+    NsTasks = 10,
+    /// A procfs was mounted that shows a pid namespace and keeps it allocated
+    /// ([`NsEvent`], `aux` is the superblock's key): `proc_fill_super`.
+    ProcfsMounted = 11,
+    /// That superblock went away ([`NsEvent`], `aux` likewise):
+    /// `proc_kill_sb`.
+    ProcfsGone = 12,
 }
 
 impl What {
@@ -56,6 +68,9 @@ impl What {
             7 => Self::NsproxyInstalled,
             8 => Self::Switched,
             9 => Self::NsproxyFreed,
+            10 => Self::NsTasks,
+            11 => Self::ProcfsMounted,
+            12 => Self::ProcfsGone,
             _ => return None,
         })
     }
@@ -151,6 +166,9 @@ pub struct NsInfo {
     /// A second witness of identity where there is no `ns_id`:
     /// `net.net_cookie` or `mnt_namespace.seq`; 0 otherwise.
     pub guard: u64,
+    /// Key of the nsfs inode that stands for it (`ns_common.stashed`), 0 if
+    /// there is none.
+    pub inode: u64,
     /// Inode number, what `readlink /proc/PID/ns/*` shows.
     pub inum: u32,
     /// A [`crate::kind::NsKind`].
@@ -164,10 +182,12 @@ pub struct NsInfo {
     /// Uid that created a user namespace, in the initial one's numbers;
     /// [`UNKNOWN`] for others.
     pub owner_uid: u32,
-    /// 1 if an nsfs dentry stands for it (`ns_common.stashed`), else 0.
-    pub stashed: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Tasks whose real credentials are in a user namespace, as the programs
+    /// count them; [`UNKNOWN`] for others, and for the initial one.
+    pub creds: u32,
+    /// Pids that have a number in a pid namespace, those of deeper ones
+    /// included (`pid_namespace.pid_allocated`); [`UNKNOWN`] for others.
+    pub pids: u32,
 }
 
 /// What happened to a namespace.
@@ -246,12 +266,12 @@ impl Counter {
 
 const _: () = {
     assert!(size_of::<Header>() == 48);
-    assert!(size_of::<NsInfo>() == 72);
-    assert!(size_of::<NsEvent>() == 128);
+    assert!(size_of::<NsInfo>() == 80);
+    assert!(size_of::<NsEvent>() == 136);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);
-    assert!(core::mem::offset_of!(NsEvent, aux) == 120);
+    assert!(core::mem::offset_of!(NsEvent, aux) == 128);
     assert!(core::mem::offset_of!(NsproxyEvent, from) == 56);
     assert!(core::mem::offset_of!(NsproxyEvent, to) == 168);
 };
@@ -262,7 +282,7 @@ mod tests {
 
     #[test]
     fn numbers_round_trip() {
-        for raw in 0..16 {
+        for raw in 0..32 {
             if let Some(what) = What::from_u32(raw) {
                 assert_eq!(what as u32, raw);
             }

@@ -24,6 +24,10 @@ pub struct KindLayout {
     pub level: u32,
     /// `net_cookie` or `seq`, see [`crate::event::NsInfo::guard`].
     pub guard: u32,
+    /// A `list_head` that chains all namespaces of this type: 6.18 and later
+    /// keep one for each, earlier kernels for network namespaces alone
+    /// (`net.list`).
+    pub list: u32,
 }
 
 /// All offsets.
@@ -47,8 +51,6 @@ pub struct Layout {
     pub ns_id: u32,
     /// `ns_common.__ns_ref_active` (6.19+)
     pub ns_active: u32,
-    /// `ns_common.ns_unified_node.ns_list_entry` (6.19+)
-    pub ns_list: u32,
     /// `ns_common.stashed`
     pub ns_stashed: u32,
 
@@ -74,6 +76,10 @@ pub struct Layout {
     pub task_real_cred: u32,
     /// `task_struct.thread_pid`
     pub task_thread_pid: u32,
+    /// `task_struct.exit_state`
+    pub task_exit_state: u32,
+    /// `task_struct.fs`
+    pub task_fs: u32,
     /// `task_struct.signal`
     pub task_signal: u32,
     /// `signal_struct.live`: threads that have not begun to exit
@@ -91,12 +97,63 @@ pub struct Layout {
     /// `upid.ns`
     pub upid_ns: u32,
 
+    /// `pid_namespace.pid_allocated`
+    pub pid_allocated: u32,
+
     /// `inode.i_private`
     pub inode_private: u32,
+    /// `inode.i_sb`
+    pub inode_super: u32,
+    /// `file.f_inode`
+    pub file_inode: u32,
+    /// `file.f_cred`
+    pub file_cred: u32,
     /// `path.dentry`
     pub path_dentry: u32,
     /// `dentry.d_inode`
     pub dentry_inode: u32,
+    /// `dentry.d_sb`
+    pub dentry_super: u32,
+    /// `fs_struct.root.dentry`
+    pub fs_root: u32,
+
+    /// `super_block.s_list`
+    pub super_list: u32,
+    /// `super_block.s_magic`
+    pub super_magic: u32,
+    /// `super_block.s_fs_info`
+    pub super_info: u32,
+    /// `super_block.s_user_ns`
+    pub super_user_ns: u32,
+    /// `super_block.s_mounts`, while it is a `list_head` (up to 6.17)
+    pub super_mounts: u32,
+    /// `mount.mnt_instance`, its entry in that list
+    pub mount_instance: u32,
+    /// `mount.mnt.mnt_root`
+    pub mount_root: u32,
+    /// `proc_fs_info.pid_ns`
+    pub procfs_pid_ns: u32,
+}
+
+impl Layout {
+    /// Whether the kernel chains all namespaces of this type in a list that a
+    /// walk can follow.
+    pub const fn lists(&self, kind: NsKind) -> bool {
+        self.kinds[kind as usize].list != ABSENT
+    }
+
+    /// Whether it does so for every type that it has (6.18 and later).
+    pub const fn lists_all(&self) -> bool {
+        let mut index = 0;
+        while index < NsKind::COUNT {
+            let kind = &self.kinds[index];
+            if kind.common != ABSENT && kind.list == ABSENT {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
 }
 
 impl KindLayout {
@@ -107,6 +164,7 @@ impl KindLayout {
         parent: ABSENT,
         level: ABSENT,
         guard: ABSENT,
+        list: ABSENT,
     };
 }
 
@@ -121,7 +179,6 @@ impl Layout {
         ns_refs: ABSENT,
         ns_id: ABSENT,
         ns_active: ABSENT,
-        ns_list: ABSENT,
         ns_stashed: ABSENT,
         nsproxy_count: ABSENT,
         nsproxy_slots: [ABSENT; Slot::COUNT],
@@ -133,6 +190,8 @@ impl Layout {
         task_flags: ABSENT,
         task_real_cred: ABSENT,
         task_thread_pid: ABSENT,
+        task_exit_state: ABSENT,
+        task_fs: ABSENT,
         task_signal: ABSENT,
         signal_live: ABSENT,
         cred_user_ns: ABSENT,
@@ -140,9 +199,23 @@ impl Layout {
         pid_numbers: ABSENT,
         upid_size: ABSENT,
         upid_ns: ABSENT,
+        pid_allocated: ABSENT,
         inode_private: ABSENT,
+        inode_super: ABSENT,
+        file_inode: ABSENT,
+        file_cred: ABSENT,
         path_dentry: ABSENT,
         dentry_inode: ABSENT,
+        dentry_super: ABSENT,
+        fs_root: ABSENT,
+        super_list: ABSENT,
+        super_magic: ABSENT,
+        super_info: ABSENT,
+        super_user_ns: ABSENT,
+        super_mounts: ABSENT,
+        mount_instance: ABSENT,
+        mount_root: ABSENT,
+        procfs_pid_ns: ABSENT,
     };
 }
 

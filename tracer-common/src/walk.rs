@@ -1,9 +1,11 @@
-//! Records of the kernel walk, written to a BPF iterator's file.
+//! Records of the kernel walk, written to a BPF iterator's file, and how
+//! userspace steers it.
 //!
 //! Each record starts with a [`Tag`] and has the size of its type. They come
 //! in no particular order, and the same object may come more than once.
 
 use crate::event::{NsInfo, NsproxyInfo};
+use crate::kind::NsKind;
 
 /// The kind of a walk record.
 #[repr(u32)]
@@ -15,6 +17,8 @@ pub enum Tag {
     Nsproxy = 2,
     /// [`WalkTask`]
     Task = 3,
+    /// [`WalkProcfs`]
+    Procfs = 4,
 }
 
 impl Tag {
@@ -24,6 +28,7 @@ impl Tag {
             1 => Self::Namespace,
             2 => Self::Nsproxy,
             3 => Self::Task,
+            4 => Self::Procfs,
             _ => return None,
         })
     }
@@ -42,6 +47,9 @@ pub struct WalkNs {
     /// Sequence number drawn before the counts were read; 0 where the kernel
     /// keeps no active count.
     pub sequence: u64,
+    /// Sequence number drawn before credentials and pids were counted; 0 where
+    /// they are of no consequence, since the kernel keeps an active count.
+    pub tasks_sequence: u64,
     /// The namespace.
     pub ns: NsInfo,
 }
@@ -87,8 +95,71 @@ pub struct WalkTask {
     pub comm: [u8; 16],
 }
 
+/// A procfs superblock that the walk met.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkProcfs {
+    /// [`Tag::Procfs`]
+    pub tag: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// `CLOCK_BOOTTIME` when it was read, nanoseconds.
+    pub time: u64,
+    /// Its key.
+    pub superblock: u64,
+    /// Key of the pid namespace that it shows.
+    pub pid_ns: u64,
+}
+
+/// A ring of kernel objects that a walk follows from one to the next.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ring {
+    /// All namespaces of one type: this number and a [`NsKind`].
+    Namespaces = 0,
+    /// All superblocks: those of procfs keep pid namespaces; those of mqueue
+    /// each belong to an ipc namespace; all have a user namespace.
+    Superblocks = NsKind::COUNT as u32,
+    /// All mounts of nsfs, each of which binds a namespace to a path.
+    NsfsMounts = NsKind::COUNT as u32 + 1,
+}
+
+/// [`RingCursor::state`]: start from the beginning.
+pub const RING_START: u32 = 0;
+/// [`RingCursor::state`]: there is more; go on from [`RingCursor::node`].
+pub const RING_MORE: u32 = 1;
+/// [`RingCursor::state`]: the ring came full circle.
+pub const RING_DONE: u32 = 2;
+/// [`RingCursor::state`]: the place was lost, since the ring changed. To be
+/// started anew.
+pub const RING_LOST: u32 = 3;
+/// [`RingCursor::state`]: this kernel, or this process, leads to no such ring.
+pub const RING_NONE: u32 = 4;
+
+/// How far a walk along a ring has come: set by userspace at the start, by
+/// the program after each chunk.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RingCursor {
+    /// A [`Ring`].
+    pub ring: u32,
+    /// `RING_*`.
+    pub state: u32,
+    /// Key of the next place.
+    pub node: u64,
+}
+
+#[cfg(feature = "user")]
+mod pod {
+    // SAFETY: `repr(C)`, two `u32` and a `u64`: no padding, no pointers, and
+    // every bit pattern is a value.
+    unsafe impl aya::Pod for super::RingCursor {}
+}
+
 const _: () = {
-    assert!(size_of::<WalkNs>() == 96);
+    assert!(size_of::<WalkNs>() == 112);
     assert!(size_of::<WalkNsproxy>() == 128);
     assert!(size_of::<WalkTask>() == 56);
+    assert!(size_of::<WalkProcfs>() == 32);
+    assert!(size_of::<RingCursor>() == 16);
 };

@@ -1,6 +1,6 @@
 //! Filling records and writing them to the ring buffer.
 
-use core::mem::MaybeUninit;
+use core::{hint::black_box, mem::MaybeUninit};
 
 use aya_ebpf::{
     helpers::{
@@ -16,9 +16,14 @@ use tracer_common::{
 };
 
 use crate::{
+    known::{creds, recall},
     maps::{EVENTS, count},
-    mem::{constant, kind_layout, offset, read, read_or},
+    mem::{constant, kind_layout, offset, peek, read, read_or},
+    pid,
 };
+
+/// The first inode number that a namespace can have.
+const FIRST_INUM: u32 = 0xEFFF_FFF8;
 
 /// Reserves a record, or counts that the ring buffer was full.
 #[inline(always)]
@@ -91,6 +96,29 @@ pub fn kind_of(key: u64) -> Option<NsKind> {
     NsKind::from_u32(u32::from(constant(&KIND_OF_BIT[bit])))
 }
 
+/// The `CLONE_NEW*` flags by [`NsKind`].
+#[unsafe(no_mangle)]
+static FLAG_OF_KIND: [u32; NsKind::COUNT] = {
+    let mut table = [0; NsKind::COUNT];
+    let mut index = 0;
+    while index < NsKind::COUNT {
+        table[index] = NsKind::ALL[index].clone_flag();
+        index += 1;
+    }
+    table
+};
+
+/// Whether there is a namespace of this type at `key`, which may be anything.
+#[inline(always)]
+pub fn is_namespace(key: u64, kind: NsKind) -> bool {
+    let flag: u32 = match offset!(ns_type) {
+        ABSENT => peek(peek(key, offset!(ns_ops)), offset!(ops_type)),
+        ns_type => peek(key, ns_type),
+    };
+    let index = black_box(kind as usize) & (NsKind::COUNT - 1);
+    flag == constant(&FLAG_OF_KIND[index]) && peek::<u32>(key, offset!(ns_inum)) >= FIRST_INUM
+}
+
 /// The `ns_common` of the user namespace that owns the one at `key`; 0 if
 /// none.
 #[inline(always)]
@@ -124,7 +152,7 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
         (*info).ns_id = read_or(key, offset!(ns_id), 0);
         (*info).refs = read(key, offset!(ns_refs));
         (*info).active = read_or(key, offset!(ns_active), UNKNOWN);
-        (*info).stashed = u32::from(read_or(key, offset!(ns_stashed), 0_u64) != 0);
+        (*info).inode = stashed_inode(key);
         (*info).owner = owner_of(key, kind);
         let parent = read_or(base, constant(&layout.parent), 0);
         (*info).parent = common_of(parent, kind);
@@ -134,9 +162,31 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
             NsKind::User => read(base, offset!(user_owner_uid)),
             _ => UNKNOWN,
         };
-        (*info).reserved = 0;
+        (*info).creds = match kind {
+            NsKind::User => match recall((*info).inum, key) {
+                Some(known) => creds(known).load() as u32,
+                None => UNKNOWN,
+            },
+            _ => UNKNOWN,
+        };
+        (*info).pids = match kind {
+            NsKind::Pid => pid::allocated(base),
+            _ => UNKNOWN,
+        };
     }
     0
+}
+
+/// The nsfs inode that stands for a namespace; 0 for none. Its dentry may be
+/// on its way out.
+#[inline(always)]
+fn stashed_inode(key: u64) -> u64 {
+    let dentry: u64 = read_or(key, offset!(ns_stashed), 0);
+    if dentry == 0 {
+        0
+    } else {
+        peek(dentry, offset!(dentry_inode))
+    }
 }
 
 /// Writes what happened to the namespace at `key`. False if it was lost.
@@ -178,8 +228,9 @@ pub fn freed(key: u64, kind: u32, inum: u32) {
             active: UNKNOWN,
             level: UNKNOWN,
             owner_uid: UNKNOWN,
-            stashed: 0,
-            reserved: 0,
+            inode: 0,
+            creds: UNKNOWN,
+            pids: UNKNOWN,
         };
         (*event).aux = 0;
     }

@@ -14,12 +14,16 @@
 
 mod active;
 mod atomic;
+mod cred;
 mod emit;
+mod known;
 mod maps;
 mod mem;
 mod namespace;
 mod nsfs;
 mod nsproxy;
+mod pid;
+mod procfs;
 mod select;
 mod walk;
 

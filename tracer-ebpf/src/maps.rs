@@ -7,9 +7,10 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{Counter, NsproxyInfo},
-    kind::NsKind,
-    walk::{WalkNs, WalkNsproxy},
+    walk::{RingCursor, WalkNs, WalkNsproxy},
 };
+
+use crate::{cred::Cred, known::Known};
 
 /// Records to userspace. Userspace sets the size.
 #[map]
@@ -19,42 +20,16 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT as u32, 0);
 
-/// What the kernel side remembers of one namespace.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Known {
-    /// Address of its `ns_common`, to tell it from an earlier or later
-    /// holder of the same inode number.
-    pub key: u64,
-    /// Last sequence number drawn.
-    pub drawn: u64,
-    /// Last reported state, see `active`.
-    pub word: u64,
-    /// A `NsKind`.
-    pub kind: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-impl Known {
-    /// One of which nothing was reported yet.
-    #[inline(always)]
-    pub fn new(key: u64, kind: NsKind) -> Self {
-        Self {
-            key,
-            drawn: 0,
-            word: 0,
-            kind: kind as u32,
-            reserved: 0,
-        }
-    }
-}
-
 /// Namespaces that are not initial, by inode number: the one key that the
 /// kernel passes to `proc_free_inum`, unique while the namespace lives.
 /// Entries are removed there. Userspace sets the size.
 #[map]
 pub static NAMESPACES: HashMap<u32, Known> = HashMap::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
+
+/// Tasks whose real credentials are in a user namespace other than the initial
+/// one, by address; removed when they are reaped.
+#[map]
+pub static CREDS: HashMap<u64, Cred> = HashMap::with_max_entries(1 << 18, BPF_F_NO_PREALLOC);
 
 /// Thread groups whose switches and exits a running trace wants to see.
 #[map]
@@ -105,14 +80,21 @@ pub struct WalkScratch {
     pub namespace: WalkNs,
     /// An nsproxy, kept while its namespaces are written.
     pub nsproxy: WalkNsproxy,
-    /// Namespaces written in this pass over the list.
+    /// Records written in this pass along a ring.
     pub written: u64,
 }
 
-/// Where the walk over the kernel's namespace list goes on: the `ns_id` last
-/// written, set by userspace before each chunk.
+/// How far the walk along a ring has come.
 #[map]
-pub static WALK_AFTER: Array<u64> = Array::with_max_entries(1, 0);
+pub static WALK_CURSOR: Array<RingCursor> = Array::with_max_entries(1, 0);
+
+/// When the current walk started, `CLOCK_BOOTTIME`; set by userspace.
+#[map]
+pub static WALK_STARTED: Array<u64> = Array::with_max_entries(1, 0);
+
+/// The superblock of nsfs, as soon as a walk has met it.
+#[map]
+pub static NSFS_SUPERBLOCK: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Adds to a counter of this CPU.
 #[inline(always)]

@@ -67,6 +67,22 @@ pub fn read<T: Copy>(base: u64, offset: u32) -> T {
     }
 }
 
+/// As [`read`], for memory that may not be what it is taken for, since nothing
+/// holds it: zero, and not counted, if it cannot be read.
+#[inline(always)]
+pub fn peek<T: Copy>(base: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: as for `read`; the helper has filled `value` in any case.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            base.wrapping_add(u64::from(offset)) as *const c_void,
+        );
+        value.assume_init()
+    }
+}
+
 /// As [`read`], with an answer for kernels that have no such field.
 #[inline(always)]
 pub fn read_or<T: Copy>(base: u64, offset: u32, absent: T) -> T {

@@ -12,9 +12,9 @@ use tracer_common::{
 };
 
 use crate::{
-    active::is_initial,
     emit::{self, common_of, kind_of},
-    maps::{Known, NAMESPACES, count},
+    known::{Known, is_initial},
+    maps::{NAMESPACES, count},
     mem::{number, offset, read},
     select,
 };

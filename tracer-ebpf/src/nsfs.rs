@@ -8,8 +8,8 @@ use aya_ebpf::{
 use tracer_common::event::What;
 
 use crate::{
-    active::is_initial,
     emit::{self, kind_of},
+    known::is_initial,
     mem::{number, offset, read},
     select,
 };
@@ -25,9 +25,10 @@ fn report(what: What, flags: u32, inode: u64, key: u64) {
 }
 
 /// 6.9+: `int nsfs_init_inode(struct inode *inode, void *data)`, `data` being
-/// the `ns_common`.
-#[fexit]
-pub fn nsfs_init(ctx: FExitContext) -> i32 {
+/// the `ns_common`; it cannot fail. Entered, so that this is known before the
+/// active count rises for it.
+#[fentry]
+pub fn nsfs_init(ctx: FEntryContext) -> i32 {
     report(
         What::NsfsOpened,
         select::own_deed(),

@@ -14,6 +14,10 @@ use tracer_common::{
 /// kernel's own do not come near; a forged description must not either.
 const MAX_DEPTH: u32 = 16;
 
+/// How many members may be looked at to find one. A structure that contains
+/// itself a hundred times over would otherwise keep the search busy for ages.
+const MAX_MEMBERS: u32 = 4096;
+
 /// Why the kernel's BTF is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum BtfError {
@@ -58,6 +62,7 @@ impl KernelBtf {
     /// Offset in bytes of a field, given as the names on the way to it;
     /// anonymous members are looked into, whatever their type's name.
     pub fn offset(&self, structure: &str, path: &[&str]) -> Option<u32> {
+        let mut budget = MAX_MEMBERS;
         self.types(structure).find_map(|ty| {
             let (Type::Struct(root) | Type::Union(root)) = ty else {
                 return None;
@@ -65,7 +70,7 @@ impl KernelBtf {
             let mut bits = 0_u32;
             let mut place = Some(root);
             for name in path {
-                let (member, at) = self.member(&place?, name, MAX_DEPTH)?;
+                let (member, at) = self.member(&place?, name, MAX_DEPTH, &mut budget)?;
                 bits = bits.checked_add(at)?;
                 place = self.aggregate(&member);
             }
@@ -89,22 +94,25 @@ impl KernelBtf {
             .into_iter()
     }
 
-    /// The member of this name, and its offset in bits.
+    /// The member of this name, and its offset in bits; `None` as well once
+    /// the budget of members to look at is spent.
     fn member(
         &self,
         structure: &btf_rs::Struct,
         name: &str,
         depth: u32,
+        budget: &mut u32,
     ) -> Option<(btf_rs::Member, u32)> {
         let depth = depth.checked_sub(1)?;
         for member in &structure.members {
+            *budget = budget.checked_sub(1)?;
             let called = self.btf.resolve_name(member).unwrap_or_default();
             if called == name {
                 return Some((member.clone(), member.bit_offset()));
             }
             if called.is_empty()
                 && let Some(inner) = self.aggregate(member)
-                && let Some((found, bits)) = self.member(&inner, name, depth)
+                && let Some((found, bits)) = self.member(&inner, name, depth, budget)
             {
                 return Some((found, member.bit_offset().checked_add(bits)?));
             }
@@ -164,6 +172,7 @@ impl KernelBtf {
                     NsKind::Mnt => optional(structure, &["seq"]),
                     _ => ABSENT,
                 },
+                list: self.list_of(kind, structure).unwrap_or(ABSENT),
             };
         }
 
@@ -182,7 +191,6 @@ impl KernelBtf {
                 .or_else(|_| required("ns_common", "count"))?,
             ns_id: optional("ns_common", &["ns_id"]),
             ns_active: optional("ns_common", &["__ns_ref_active"]),
-            ns_list: optional("ns_common", &["ns_unified_node", "ns_list_entry"]),
             ns_stashed: optional("ns_common", &["stashed"]),
             nsproxy_count: required("nsproxy", "count")?,
             nsproxy_slots,
@@ -194,6 +202,8 @@ impl KernelBtf {
             task_flags: required("task_struct", "flags")?,
             task_real_cred: required("task_struct", "real_cred")?,
             task_thread_pid: required("task_struct", "thread_pid")?,
+            task_exit_state: required("task_struct", "exit_state")?,
+            task_fs: required("task_struct", "fs")?,
             task_signal: required("task_struct", "signal")?,
             signal_live: required("signal_struct", "live")?,
             cred_user_ns: required("cred", "user_ns")?,
@@ -204,10 +214,49 @@ impl KernelBtf {
                 field: "(size)",
             })?,
             upid_ns: required("upid", "ns")?,
+            pid_allocated: required("pid_namespace", "pid_allocated")?,
             inode_private: required("inode", "i_private")?,
+            inode_super: required("inode", "i_sb")?,
+            file_inode: required("file", "f_inode")?,
+            file_cred: required("file", "f_cred")?,
             path_dentry: required("path", "dentry")?,
             dentry_inode: required("dentry", "d_inode")?,
+            dentry_super: required("dentry", "d_sb")?,
+            fs_root: self.offset("fs_struct", &["root", "dentry"]).ok_or(
+                BtfError::MissingField {
+                    structure: "fs_struct",
+                    field: "root.dentry",
+                },
+            )?,
+            super_list: required("super_block", "s_list")?,
+            super_magic: required("super_block", "s_magic")?,
+            super_info: required("super_block", "s_fs_info")?,
+            super_user_ns: required("super_block", "s_user_ns")?,
+            // From 6.18 on a pointer to the first one; there the lists of
+            // namespaces lead to everything.
+            super_mounts: if self.offset("mount", &["mnt_instance"]).is_some() {
+                optional("super_block", &["s_mounts"])
+            } else {
+                ABSENT
+            },
+            mount_instance: optional("mount", &["mnt_instance"]),
+            mount_root: optional("mount", &["mnt", "mnt_root"]),
+            procfs_pid_ns: required("proc_fs_info", "pid_ns")?,
         })
+    }
+
+    /// Offset of the `list_head` that chains all namespaces of a type: in
+    /// `ns_common` from 6.18 on, in one of its own for network namespaces.
+    fn list_of(&self, kind: NsKind, structure: &str) -> Option<u32> {
+        let common = self.offset(structure, &["ns"])?;
+        let in_common = self
+            .offset("ns_common", &["ns_tree_node", "ns_list_entry"])
+            .or_else(|| self.offset("ns_common", &["ns_list_node"]));
+        match (in_common, kind) {
+            (Some(list), _) => common.checked_add(list),
+            (None, NsKind::Net) => self.offset(structure, &["list"]),
+            (None, _) => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
     Body, Comm, Config, Key, NsFacts, NsproxyFacts, SlotFacts, Tracker, Walk, WalkNs, WalkNsproxy,
-    WalkTask,
+    WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -52,10 +52,11 @@ prop_compose! {
         (ns_id, guard) in (numbers(), numbers()),
         (owner, parent) in (option::of(keys()), option::of(keys())),
         (refs, active, level, owner_uid) in (counts(), counts(), counts(), counts()),
-        stashed in any::<bool>(),
+        inode in option::of(keys()),
+        (creds, pids) in (counts(), counts()),
     ) -> NsFacts {
         NsFacts {
-            key, kind, inum, ns_id, guard, owner, parent, refs, active, level, owner_uid, stashed,
+            key, kind, inum, ns_id, guard, owner, parent, refs, active, level, owner_uid, inode, creds, pids,
         }
     }
 }
@@ -88,6 +89,9 @@ fn bodies() -> BoxedStrategy<Body> {
         (reasons, nsproxies(), option::of(nsproxies()))
             .prop_map(|(reason, from, to)| Body::Switched { reason, from, to }),
         nsproxies().prop_map(Body::NsproxyFreed),
+        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Tasks { ns, sequence }),
+        (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
+        (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),
     ]
     .boxed()
 }
@@ -107,25 +111,39 @@ prop_compose! {
 prop_compose! {
     fn walks()(
         (started_at, ended_at) in (times(), times()),
-        (all_tasks, all_namespaces) in any::<(bool, bool)>(),
-        namespaces in prop::collection::vec((times(), option::of(0_u64..20), facts()), 0..8),
+        (all_tasks, all_of, all_superblocks) in any::<(bool, [bool; NsKind::COUNT], bool)>(),
+        namespaces in prop::collection::vec(
+            (times(), option::of(0_u64..20), option::of(0_u64..20), facts()),
+            0..8,
+        ),
         nsproxies in prop::collection::vec((times(), nsproxies()), 0..4),
         tasks in prop::collection::vec(tasks(), 0..4),
+        procfs in prop::collection::vec((times(), keys(), keys()), 0..4),
     ) -> Walk {
         Walk {
             started_at,
             ended_at,
             all_tasks,
-            all_namespaces,
+            all_of,
+            all_superblocks,
             namespaces: namespaces
                 .into_iter()
-                .map(|(time, sequence, ns)| WalkNs { time, sequence, ns })
+                .map(|(time, sequence, tasks_sequence, ns)| WalkNs {
+                    time,
+                    sequence,
+                    tasks_sequence,
+                    ns,
+                })
                 .collect(),
             nsproxies: nsproxies
                 .into_iter()
                 .map(|(time, nsproxy)| WalkNsproxy { time, nsproxy })
                 .collect(),
             tasks,
+            procfs: procfs
+                .into_iter()
+                .map(|(time, superblock, pid_ns)| WalkProcfs { time, superblock, pid_ns })
+                .collect(),
         }
     }
 }

@@ -122,6 +122,9 @@ fn object_of(body: &Body) -> Key {
         | Body::LastRef(ns)
         | Body::Activity { ns, .. }
         | Body::NsfsOpened { ns, .. }
+        | Body::Tasks { ns, .. }
+        | Body::ProcfsMounted { ns, .. }
+        | Body::ProcfsGone { ns, .. }
         | Body::NsfsEvicted { ns, .. } => ns.key,
         Body::Freed(ns) => ns.key,
         Body::NsproxyInstalled(nsproxy)

@@ -1,6 +1,7 @@
 //! Builds, boots, demonstrates and tests nslife: `cargo xtask VERB`.
 
 mod apt;
+mod btf;
 mod build;
 mod cache;
 mod demo;
@@ -30,6 +31,7 @@ enum Verb {
     Vm(vm::Options),
     Test(test::Options),
     Demo(demo::Options),
+    Btf(btf::Options),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
+        Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

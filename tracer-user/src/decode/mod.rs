@@ -19,7 +19,7 @@ use tracer_common::walk::{self as layout, TASK_KTHREAD, TASK_LEADER, Tag};
 
 use crate::model::{
     Actor, Body, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, SlotFacts, WalkNs, WalkNsproxy,
-    WalkRecord, WalkTask,
+    WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
 
@@ -75,7 +75,10 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         | What::NsLastRef
         | What::NsFreed
         | What::NsfsOpened
-        | What::NsfsEvicted => cursor.expect_exactly("namespace event", size_of::<NsEvent>())?,
+        | What::NsfsEvicted
+        | What::NsTasks
+        | What::ProcfsMounted
+        | What::ProcfsGone => cursor.expect_exactly("namespace event", size_of::<NsEvent>())?,
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
         }
@@ -96,6 +99,18 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsfsEvicted => Body::NsfsEvicted {
             ns: ns_facts(&mut cursor)?,
             inode: cursor.key("inode")?,
+        },
+        What::NsTasks => Body::Tasks {
+            ns: ns_facts(&mut cursor)?,
+            sequence: cursor.u64()?,
+        },
+        What::ProcfsMounted => Body::ProcfsMounted {
+            ns: ns_facts(&mut cursor)?,
+            superblock: cursor.key("superblock")?,
+        },
+        What::ProcfsGone => Body::ProcfsGone {
+            ns: ns_facts(&mut cursor)?,
+            superblock: cursor.key("superblock")?,
         },
         What::NsproxyInstalled => {
             cursor.skip(REASON + size_of::<NsproxyInfo>())?;
@@ -143,6 +158,7 @@ impl Iterator for WalkRecords<'_> {
             Tag::Namespace => walk_ns(&mut cursor).map(WalkRecord::Namespace),
             Tag::Nsproxy => walk_nsproxy(&mut cursor).map(WalkRecord::Nsproxy),
             Tag::Task => walk_task(&mut cursor).map(WalkRecord::Task),
+            Tag::Procfs => walk_procfs(&mut cursor).map(WalkRecord::Procfs),
         }))
     }
 }
@@ -158,6 +174,7 @@ impl<'a> WalkRecords<'a> {
             Some(tag @ Tag::Namespace) => (tag, "walked namespace", size_of::<layout::WalkNs>()),
             Some(tag @ Tag::Nsproxy) => (tag, "walked nsproxy", size_of::<layout::WalkNsproxy>()),
             Some(tag @ Tag::Task) => (tag, "walked task", size_of::<layout::WalkTask>()),
+            Some(tag @ Tag::Procfs) => (tag, "walked procfs", size_of::<layout::WalkProcfs>()),
             None => {
                 return Err(DecodeError::Unknown {
                     field: "tag of a walk record",
@@ -176,9 +193,11 @@ fn walk_ns(cursor: &mut Cursor<'_>) -> Result<WalkNs, DecodeError> {
     cursor.skip(4)?;
     let time = cursor.u64()?;
     let sequence = cursor.u64()?;
+    let tasks_sequence = cursor.u64()?;
     Ok(WalkNs {
         time,
         sequence: (sequence != 0).then_some(sequence),
+        tasks_sequence: (tasks_sequence != 0).then_some(tasks_sequence),
         ns: ns_facts(cursor)?,
     })
 }
@@ -202,6 +221,15 @@ fn walk_task(cursor: &mut Cursor<'_>) -> Result<WalkTask, DecodeError> {
         comm: Comm(cursor.array()?),
         kthread: flags & TASK_KTHREAD != 0,
         leader: flags & TASK_LEADER != 0,
+    })
+}
+
+fn walk_procfs(cursor: &mut Cursor<'_>) -> Result<WalkProcfs, DecodeError> {
+    cursor.skip(4)?;
+    Ok(WalkProcfs {
+        time: cursor.u64()?,
+        superblock: cursor.key("superblock")?,
+        pid_ns: cursor.key("namespace address")?,
     })
 }
 
@@ -229,6 +257,7 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
     let owner = cursor.u64()?;
     let parent = cursor.u64()?;
     let guard = cursor.u64()?;
+    let inode = cursor.u64()?;
     let inum = cursor.nonzero_u32("inode number")?;
     let kind = kind(cursor)?;
     let facts = NsFacts {
@@ -243,9 +272,10 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
         active: known(cursor.u32()?),
         level: known(cursor.u32()?),
         owner_uid: known(cursor.u32()?),
-        stashed: cursor.u32()? != 0,
+        inode: Key::new(inode),
+        creds: known(cursor.u32()?),
+        pids: known(cursor.u32()?),
     };
-    cursor.skip(4)?;
     debug_assert_eq!(cursor.offset() - start, size_of::<NsInfo>());
     Ok(facts)
 }

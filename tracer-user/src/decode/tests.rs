@@ -54,7 +54,9 @@ impl Record {
             .u32(at + offset_of!(NsInfo, active), 2)
             .u32(at + offset_of!(NsInfo, level), 1)
             .u32(at + offset_of!(NsInfo, owner_uid), 1000)
-            .u32(at + offset_of!(NsInfo, stashed), 1)
+            .u64(at + offset_of!(NsInfo, inode), 0xffff_8880_0000_4000)
+            .u32(at + offset_of!(NsInfo, creds), 6)
+            .u32(at + offset_of!(NsInfo, pids), 7)
     }
 
     /// An nsproxy whose slot `n` points to namespace `base + n`.
@@ -100,6 +102,7 @@ fn walked_ns() -> Record {
         .u32(offset_of!(layout::WalkNs, tag), Tag::Namespace as u32)
         .u64(offset_of!(layout::WalkNs, time), 5)
         .u64(offset_of!(layout::WalkNs, sequence), 6)
+        .u64(offset_of!(layout::WalkNs, tasks_sequence), 8)
         .net(offset_of!(layout::WalkNs, ns))
 }
 
@@ -141,7 +144,9 @@ fn net() -> NsFacts {
         active: Some(2),
         level: Some(1),
         owner_uid: Some(1000),
-        stashed: true,
+        inode: Key::new(0xffff_8880_0000_4000),
+        creds: Some(6),
+        pids: Some(7),
     }
 }
 
@@ -199,6 +204,28 @@ fn aux_means_what_the_event_says() {
         body(What::NsfsEvicted),
         Body::NsfsEvicted { ns: net(), inode }
     );
+    assert_eq!(
+        body(What::NsTasks),
+        Body::Tasks {
+            ns: net(),
+            sequence: 99
+        }
+    );
+    let superblock = Key::new(99).unwrap();
+    assert_eq!(
+        body(What::ProcfsMounted),
+        Body::ProcfsMounted {
+            ns: net(),
+            superblock
+        }
+    );
+    assert_eq!(
+        body(What::ProcfsGone),
+        Body::ProcfsGone {
+            ns: net(),
+            superblock
+        }
+    );
 }
 
 #[test]
@@ -237,6 +264,7 @@ fn unread_fields_are_none() {
         offset_of!(NsInfo, owner),
         offset_of!(NsInfo, parent),
         offset_of!(NsInfo, guard),
+        offset_of!(NsInfo, inode),
     ] {
         record = record.u64(at + field, 0);
     }
@@ -245,6 +273,8 @@ fn unread_fields_are_none() {
         offset_of!(NsInfo, active),
         offset_of!(NsInfo, level),
         offset_of!(NsInfo, owner_uid),
+        offset_of!(NsInfo, creds),
+        offset_of!(NsInfo, pids),
     ] {
         record = record.u32(at + field, UNKNOWN);
     }
@@ -257,6 +287,9 @@ fn unread_fields_are_none() {
         active: None,
         level: None,
         owner_uid: None,
+        inode: None,
+        creds: None,
+        pids: None,
         ..net()
     };
     assert_eq!(event(&record.0).unwrap().body, Body::LastRef(bare));
@@ -316,7 +349,7 @@ fn every_other_length_is_refused() {
 
 #[test]
 fn unknown_numbers_name_the_field_and_the_place() {
-    for what in [0, 10, u32::MAX] {
+    for what in [0, 13, u32::MAX] {
         let record = ns_event(What::NsCreated).u32(0, what);
         assert_eq!(
             event(&record.0),
@@ -368,6 +401,7 @@ fn a_walk_is_a_row_of_records() {
             WalkRecord::Namespace(WalkNs {
                 time: 5,
                 sequence: Some(6),
+                tasks_sequence: Some(8),
                 ns: net(),
             }),
             WalkRecord::Nsproxy(WalkNsproxy {
@@ -395,6 +429,25 @@ fn a_walk_without_sequence_numbers_has_none() {
         panic!("not a namespace");
     };
     assert_eq!(ns.sequence, None);
+    assert_eq!(ns.tasks_sequence, Some(8));
+}
+
+#[test]
+fn a_walked_procfs_leads_to_its_namespace() {
+    let record = Record::zeroed(size_of::<layout::WalkProcfs>())
+        .u32(offset_of!(layout::WalkProcfs, tag), Tag::Procfs as u32)
+        .u64(offset_of!(layout::WalkProcfs, time), 9)
+        .u64(offset_of!(layout::WalkProcfs, superblock), 0x1000)
+        .u64(offset_of!(layout::WalkProcfs, pid_ns), 0x2000);
+    let expected = WalkProcfs {
+        time: 9,
+        superblock: Key::new(0x1000).unwrap(),
+        pid_ns: Key::new(0x2000).unwrap(),
+    };
+    let records: Vec<_> = walk(&record.0).collect();
+    assert_eq!(records, [Ok(WalkRecord::Procfs(expected))]);
+    let orphan = record.u64(offset_of!(layout::WalkProcfs, pid_ns), 0);
+    assert!(walk(&orphan.0).next().is_some_and(|record| record.is_err()));
 }
 
 #[test]
@@ -420,7 +473,7 @@ fn a_walk_stops_at_an_unknown_record_but_passes_a_bad_field() {
     let records: Vec<_> = walk(&bytes).map(|record| record.is_ok()).collect();
     assert_eq!(records, [false, true]);
 
-    let bytes = [walked_task().u32(0, 4).0, walked_task().0].concat();
+    let bytes = [walked_task().u32(0, 5).0, walked_task().0].concat();
     let records: Vec<_> = walk(&bytes).map(|record| record.is_ok()).collect();
     assert_eq!(records, [false]);
 }
@@ -435,13 +488,13 @@ proptest! {
     /// Right length and right first word, so that all fields are reached.
     #[test]
     fn no_fields_can_break_it(
-        what in 1u32..10,
-        tag in 1u32..4,
+        what in 1u32..13,
+        tag in 1u32..5,
         mut bytes in prop::collection::vec(any::<u8>(), 280),
     ) {
         bytes[..4].copy_from_slice(&what.to_ne_bytes());
         let _ = event(&bytes);
-        let _ = event(&bytes[..128]);
+        let _ = event(&bytes[..136]);
         bytes[..4].copy_from_slice(&tag.to_ne_bytes());
         let _ = walk(&bytes).count();
     }

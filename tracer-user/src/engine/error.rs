@@ -164,6 +164,9 @@ pub enum EngineError {
     /// An iterator could not be opened.
     #[error("cannot run the walk: {0}")]
     Link(#[from] LinkError),
+    /// An iterator over tasks did not even show the reader.
+    #[error("cannot run the walk: the kernel shows this process no tasks")]
+    Blind,
     /// The object file and this program do not belong together.
     #[error("the kernel programs lack the map {map}: this binary was built wrongly")]
     NoMap {

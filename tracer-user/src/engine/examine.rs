@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What is told, and the hooks it rests on (by the start of their names).
-const TELLS: [(&str, &str); 5] = [
+const TELLS: [(&str, &str); 9] = [
     ("ns_created", "when a namespace is created, and by whom"),
     (
         "ns_last_ref",
@@ -22,6 +22,19 @@ const TELLS: [(&str, &str); 5] = [
     (
         "active_",
         "the kernel's own active count of each namespace, and every change between active and inactive",
+    ),
+    (
+        "cred_",
+        "which user namespaces the credentials of tasks keep active",
+    ),
+    ("pid_", "which pid namespaces pids keep active"),
+    (
+        "nsfs_",
+        "which namespaces open files and bind mounts keep active",
+    ),
+    (
+        "procfs_",
+        "which pid namespaces a mounted procfs keeps allocated",
     ),
 ];
 
@@ -64,7 +77,7 @@ pub fn examine() -> Report {
         Ok(()) => {
             report.hooks = kernel.hooks().to_vec();
             report.runs = !report.hooks.iter().any(HookReport::is_fatal);
-            judge(&mut report, kernel.has_list());
+            judge(&mut report, kernel.layout().lists_all());
         }
         Err(error) => {
             report.bpf_problem = Some(error.to_string());
@@ -88,37 +101,46 @@ fn load() -> Result<(kernel::Described, Kernel), StartError> {
 }
 
 /// Says what the attached hooks add up to.
-fn judge(report: &mut Report, has_list: bool) {
+fn judge(report: &mut Report, lists_all: bool) {
     for (prefix, tells) in TELLS {
         let mut hooks = report
             .hooks
             .iter()
-            .filter(|hook| hook.name.starts_with(prefix))
-            .peekable();
+            .filter(|hook| hook.name.starts_with(prefix));
         let attached = hooks.clone().any(HookReport::is_attached);
-        let complete = !hooks.any(|hook| hook.problem().is_some());
+        let complete = !hooks.clone().any(|hook| hook.problem().is_some());
+        let needless = hooks.all(|hook| matches!(hook.state, HookState::NotNeeded { .. }));
         match (attached, complete) {
             (true, true) => report.can.push(tells.to_owned()),
             (true, false) => report.cannot.push(format!("fully: {tells}")),
+            // Where the kernel counts pids are part of its count, and where it
+            // does not its count is made up for.
+            (false, _) if needless => {}
             (false, _) => report.cannot.push(tells.to_owned()),
         }
     }
-    let partial = report
+    let counts = report
         .hooks
         .iter()
-        .any(|hook| hook.name == "active_get" && matches!(hook.state, HookState::NotNeeded { .. }));
-    if partial {
-        report.cannot.push(
-            "activity in full: between walks only nsproxies and nsfs inodes are counted here, \
-             not yet credentials and pids"
+        .any(|hook| hook.name == "active_get" && hook.is_attached());
+    if !counts {
+        report.can.push(
+            "every change between active and inactive, from what keeps each namespace so (this \
+             kernel keeps no count)"
                 .to_owned(),
         );
     }
-    let unseen = "namespaces that existed before nslife started and that no task is in";
-    if has_list {
-        report.can.push(unseen.to_owned());
+    if lists_all {
+        report.can.push(
+            "namespaces that existed before nslife started and that no task is in".to_owned(),
+        );
     } else {
-        report.cannot.push(unseen.to_owned());
+        report.cannot.push(
+            "all namespaces that existed before nslife started: one that no task is in, other \
+             than a network or ipc namespace, and that only a descriptor in flight or the \
+             kernel itself holds is not found"
+                .to_owned(),
+        );
     }
     if !report.initial_pid_namespace {
         report

@@ -10,7 +10,8 @@ use aya::{
 use aya_log::EbpfLogger;
 use tracer_common::{
     event::Counter,
-    layout::{ABSENT, Layout},
+    layout::Layout,
+    walk::{RING_START, RingCursor},
 };
 
 use super::{
@@ -28,9 +29,32 @@ pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 /// The programs, compiled by `cargo xtask build`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/nslife-ebpf"));
 
-/// The walk programs: every task, and the kernel's own list.
-const WALK_TASKS: &str = "walk_tasks";
-const WALK_LIST: &str = "walk_list";
+/// A part of the walk: a program, and the iterator that it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Part {
+    program: &'static str,
+    iterator: &'static str,
+}
+
+impl Part {
+    /// Every task, its nsproxy, its credentials.
+    pub(super) const TASKS: Self = Self::new("walk_tasks", "task");
+    /// Forgets the credentials of tasks that [`Self::TASKS`] did not meet.
+    pub(super) const SWEEP: Self = Self::new("walk_sweep", "task");
+    /// What the kernel chains, see [`Kernel::walk_ring`].
+    const RING: Self = Self::new("walk_ring", "task");
+    /// Up to 6.17: the namespaces that tasks show.
+    pub(super) const SHOWN: Self = Self::new("walk_shown", "task");
+    /// Up to 6.17: those that open files lead to.
+    pub(super) const FILES: Self = Self::new("walk_files", "task_file");
+
+    const ALWAYS: [Self; 3] = [Self::TASKS, Self::SWEEP, Self::RING];
+    const WITHOUT_LISTS: [Self; 2] = [Self::SHOWN, Self::FILES];
+
+    const fn new(program: &'static str, iterator: &'static str) -> Self {
+        Self { program, iterator }
+    }
+}
 
 /// `SELECTION` in `tracer-ebpf/src/select.rs`: nothing is selected, or what the
 /// map lists.
@@ -99,20 +123,25 @@ impl Kernel {
             layout: described.layout,
             hooks: Vec::new(),
         };
-        kernel.load_walk(WALK_TASKS, &described.btf)?;
-        if kernel.has_list() {
-            kernel.load_walk(WALK_LIST, &described.btf)?;
+        for part in Part::ALWAYS {
+            kernel.load_walk(part, &described.btf)?;
+        }
+        if !kernel.layout.lists_all() {
+            for part in Part::WITHOUT_LISTS {
+                kernel.load_walk(part, &described.btf)?;
+            }
         }
         Ok(kernel)
     }
 
-    fn load_walk(&mut self, name: &'static str, btf: &Btf) -> Result<(), StartError> {
+    fn load_walk(&mut self, part: Part, btf: &Btf) -> Result<(), StartError> {
+        let name = part.program;
         let program = self
             .ebpf
             .program_mut(name)
             .ok_or(StartError::Object { name })?;
         <&mut Iter>::try_from(program)
-            .and_then(|program| program.load("task", btf))
+            .and_then(|program| program.load(part.iterator, btf))
             .map_err(|error| StartError::program("the walk", error))
     }
 
@@ -201,14 +230,16 @@ impl Kernel {
             .all(HookReport::is_attached)
     }
 
+    /// Whether a hook whose name starts so should be attached and is not.
+    pub(super) fn lacks_hooks(&self, prefix: &str) -> bool {
+        self.hooks
+            .iter()
+            .any(|hook| hook.name.starts_with(prefix) && hook.problem().is_some())
+    }
+
     /// Where this kernel keeps things.
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    /// Whether the kernel keeps one list of all namespaces (6.19+).
-    pub(super) fn has_list(&self) -> bool {
-        self.layout.ns_list != ABSENT
     }
 
     /// The records to come. Can be taken once.
@@ -280,29 +311,41 @@ impl Kernel {
         Ok(misses)
     }
 
-    /// What every task shows, as records of [`tracer_common::walk`].
-    pub(super) fn walk_tasks(&mut self) -> Result<Vec<u8>, EngineError> {
-        self.iterate(WALK_TASKS)
+    /// Says when the walk that is about to begin started, `CLOCK_BOOTTIME`
+    /// nanoseconds.
+    pub(super) fn walk_started(&mut self, at: u64) -> Result<(), EngineError> {
+        let mut started: Array<_, u64> = self.map_mut("WALK_STARTED")?.try_into()?;
+        Ok(started.set(0, at, 0)?)
     }
 
-    /// The next entries of the kernel's list after this `ns_id`; empty at its
-    /// end, and where its head cannot be found.
-    pub(super) fn walk_list(&mut self, after: u64) -> Result<Vec<u8>, EngineError> {
-        let mut cursor: Array<_, u64> = self.map_mut("WALK_AFTER")?.try_into()?;
-        cursor.set(0, after, 0)?;
-        self.iterate(WALK_LIST)
-    }
-
-    fn iterate(&mut self, program: &'static str) -> Result<Vec<u8>, EngineError> {
+    /// Runs a part of the walk. What it wrote are records of
+    /// [`tracer_common::walk`].
+    pub(super) fn walk(&mut self, part: Part) -> Result<Vec<u8>, EngineError> {
         let program: &mut Iter = self
             .ebpf
-            .program_mut(program)
+            .program_mut(part.program)
             .ok_or(ProgramError::NotLoaded)?
             .try_into()?;
         let link = program.attach()?;
         let mut file = program.take_link(link)?.into_file()?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Follows a ring from where the cursor is, as far as one buffer goes, and
+    /// moves the cursor.
+    pub(super) fn walk_ring(&mut self, cursor: &mut RingCursor) -> Result<Vec<u8>, EngineError> {
+        let mut place: Array<_, RingCursor> = self.map_mut("WALK_CURSOR")?.try_into()?;
+        place.set(0, *cursor, 0)?;
+        let bytes = self.walk(Part::RING)?;
+        let place: Array<_, RingCursor> = self.map_mut("WALK_CURSOR")?.try_into()?;
+        let moved = place.get(&0, 0)?;
+        if moved.state == RING_START {
+            // The iterator showed no task, so the program did not run.
+            return Err(EngineError::Blind);
+        }
+        *cursor = moved;
         Ok(bytes)
     }
 
@@ -372,7 +415,12 @@ mod tests {
         let compiled: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
         let planned: BTreeSet<&str> = plan::wanted()
             .map(|candidate| candidate.program)
-            .chain([WALK_TASKS, WALK_LIST])
+            .chain(
+                Part::ALWAYS
+                    .into_iter()
+                    .chain(Part::WITHOUT_LISTS)
+                    .map(|part| part.program),
+            )
             .collect();
         assert_eq!(compiled, planned);
         assert_eq!(object.license.as_bytes(), b"Dual MIT/GPL");

@@ -179,6 +179,15 @@ impl Engine {
         &self.limits
     }
 
+    /// Whether everything that can make a namespace active or inactive is
+    /// seen: where the kernel does not count, that takes a hook for each.
+    fn sees_all_contributors(&self) -> bool {
+        self.kernel.layout().ns_active != ABSENT
+            || ["cred_", "pid_", "nsfs_"]
+                .into_iter()
+                .all(|hooks| !self.kernel.lacks_hooks(hooks))
+    }
+
     fn drain_all(&mut self, transitions: &mut Vec<Transition>) {
         if let Some(stream) = &mut self.stream {
             while drain(
@@ -237,7 +246,8 @@ impl Engine {
         }
         self.drain_all(transitions);
         let corrections = self.tracker.merge(&walk, transitions);
-        self.limits = walk::limits_of(&walk, self.kernel.layout().ns_active == ABSENT);
+        let partial = self.stream.is_some() && !self.sees_all_contributors();
+        self.limits = walk::limits_of(&walk, self.kernel.layout(), partial);
         Ok(corrections.total())
     }
 }

@@ -16,4 +16,4 @@ pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Lifecycle, Switch, Transition, What};
-pub use walk::{Walk, WalkNs, WalkNsproxy, WalkRecord, WalkTask};
+pub use walk::{Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -84,13 +84,20 @@ pub struct Counts {
     pub at: u64,
 }
 
-/// What keeps a namespace active, as far as nslife sees it.
+/// What keeps a namespace active. The kernel has one counter for all of it;
+/// for a namespace that does not change, that is the sum of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Contributors {
     /// Pointers in nsproxies (objects, not tasks; `time` and
     /// `time_for_children` counted apart).
     pub nsproxies: u32,
-    /// Inodes of nsfs: open files and bind mounts.
+    /// Tasks whose real credentials are in this user namespace, from the fork
+    /// that made each until it is reaped. A sample, as counts are.
+    pub creds: u32,
+    /// Pids of which this is the deepest namespace, until they are freed: a
+    /// process group or a session can outlive its leader. A sample, likewise.
+    pub pids: u32,
+    /// Inodes of nsfs: one, however many open files and bind mounts.
     pub nsfs: u32,
     /// Active namespaces owned by this user namespace.
     pub owned: u32,
@@ -130,6 +137,9 @@ pub struct Namespace {
     pub tasks: Option<u32>,
     /// What keeps it active.
     pub because: Contributors,
+    /// Superblocks of procfs that show this pid namespace, and keep it
+    /// allocated but not active; `None` for other types.
+    pub procfs: Option<u32>,
     /// When it was created, if nslife saw it.
     pub created_at: Option<u64>,
     /// Who created it, if nslife saw it.

@@ -100,6 +100,29 @@ pub enum Body {
     },
     /// The last count of an nsproxy was dropped.
     NsproxyFreed(NsproxyFacts),
+    /// Where the kernel keeps no active count: the credentials in a user
+    /// namespace, or the pids of a pid namespace, were counted after they
+    /// became none or ceased to be.
+    Tasks {
+        /// The namespace.
+        ns: NsFacts,
+        /// Drawn before they were counted, see [`Body::Activity`].
+        sequence: u64,
+    },
+    /// A procfs was mounted that shows a pid namespace.
+    ProcfsMounted {
+        /// The namespace.
+        ns: NsFacts,
+        /// The superblock.
+        superblock: Key,
+    },
+    /// That superblock went away.
+    ProcfsGone {
+        /// The namespace that it showed.
+        ns: NsFacts,
+        /// The superblock.
+        superblock: Key,
+    },
 }
 
 /// Just enough to tell which namespace is meant.
@@ -138,8 +161,13 @@ pub struct NsFacts {
     pub level: Option<u32>,
     /// The uid that created a user namespace.
     pub owner_uid: Option<u32>,
-    /// Whether an nsfs dentry stands for it (`ns_common.stashed`).
-    pub stashed: bool,
+    /// The nsfs inode that stands for it (`ns_common.stashed`).
+    pub inode: Option<Key>,
+    /// Tasks whose real credentials are in this user namespace.
+    pub creds: Option<u32>,
+    /// Pids that have a number in this pid namespace, those of deeper ones
+    /// included (`pid_namespace.pid_allocated`).
+    pub pids: Option<u32>,
 }
 
 impl NsFacts {

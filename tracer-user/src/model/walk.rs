@@ -1,5 +1,7 @@
 //! What a walk of the kernel's objects found.
 
+use tracer_common::kind::NsKind;
+
 use super::{Comm, Key, NsFacts, NsproxyFacts};
 
 /// One record of a walk.
@@ -11,6 +13,8 @@ pub enum WalkRecord {
     Nsproxy(WalkNsproxy),
     /// A task (thread).
     Task(WalkTask),
+    /// A procfs superblock.
+    Procfs(WalkProcfs),
 }
 
 /// A namespace that the walk met.
@@ -20,6 +24,9 @@ pub struct WalkNs {
     pub time: u64,
     /// Drawn before its active count was read; `None` where there is none.
     pub sequence: Option<u64>,
+    /// Drawn before its credentials or pids were counted; `None` where the
+    /// active count makes that needless.
+    pub tasks_sequence: Option<u64>,
     /// The namespace.
     pub ns: NsFacts,
 }
@@ -55,11 +62,22 @@ pub struct WalkTask {
     pub leader: bool,
 }
 
+/// A procfs superblock that the walk met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkProcfs {
+    /// When it was read, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    /// The superblock.
+    pub superblock: Key,
+    /// The pid namespace that it shows.
+    pub pid_ns: Key,
+}
+
 /// A whole walk.
 ///
-/// The two `all_*` flags say what *absence* proves: on kernels without a
-/// namespace tree (up to 6.17) a walk can meet every task, and so every
-/// nsproxy, and still miss a namespace that nothing but a socket holds.
+/// The `all_*` fields say what *absence* proves: on kernels without lists of
+/// namespaces (up to 6.17) a walk can meet every task, and so every nsproxy,
+/// and still miss a namespace that nothing but a descriptor in flight holds.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Walk {
     /// `CLOCK_BOOTTIME` before the first record was read, nanoseconds.
@@ -68,20 +86,24 @@ pub struct Walk {
     pub ended_at: u64,
     /// Every task of the system was met, and so every nsproxy in use.
     pub all_tasks: bool,
-    /// Every namespace that has references was met.
-    pub all_namespaces: bool,
+    /// By [`NsKind`]: every namespace of the type that has references was met.
+    pub all_of: [bool; NsKind::COUNT],
+    /// Every superblock was met.
+    pub all_superblocks: bool,
     /// The namespaces, owners before what they own.
     pub namespaces: Vec<WalkNs>,
     /// The nsproxies.
     pub nsproxies: Vec<WalkNsproxy>,
     /// The tasks.
     pub tasks: Vec<WalkTask>,
+    /// The superblocks of procfs.
+    pub procfs: Vec<WalkProcfs>,
 }
 
 impl Walk {
     /// Nothing can be missing from it.
     pub fn is_complete(&self) -> bool {
-        self.all_tasks && self.all_namespaces
+        self.all_tasks && self.all_of == [true; NsKind::COUNT]
     }
 }
 
@@ -92,6 +114,7 @@ impl Extend<WalkRecord> for Walk {
                 WalkRecord::Namespace(ns) => self.namespaces.push(ns),
                 WalkRecord::Nsproxy(nsproxy) => self.nsproxies.push(nsproxy),
                 WalkRecord::Task(task) => self.tasks.push(task),
+                WalkRecord::Procfs(procfs) => self.procfs.push(procfs),
             }
         }
     }

@@ -140,12 +140,17 @@ mod tests {
             "exit_task_namespaces",
             "free_nsproxy",
             "__ns_get_path",
+            "cgroup_release",
         ]));
         assert!(plan.contains(&("ns_created", "__ns_tree_add_raw")));
         assert!(plan.contains(&("task_exit", "exit_nsproxy_namespaces")));
         assert!(plan.contains(&("nsproxy_freed", "nsproxy_ns_active_put")));
         assert!(!plan.iter().any(|(name, _)| name.starts_with("ns_created_")));
-        assert!(!plan.iter().any(|(name, _)| name.starts_with("nsfs_")));
+        assert!(plan.contains(&("nsfs_opened", "nsfs_init_inode")));
+        assert!(plan.contains(&("cred_taken", "get_cred_namespaces")));
+        assert!(plan.contains(&("cred_dropped", "exit_cred_namespaces")));
+        assert!(!plan.iter().any(|(name, _)| *name == "cred_freed"));
+        assert!(!plan.iter().any(|(name, _)| name.starts_with("pid_")));
     }
 
     #[test]
@@ -160,6 +165,8 @@ mod tests {
             "exit_nsproxy_namespaces",
             "exec_task_namespaces",
             "nsfs_init_inode",
+            "get_cred_namespaces",
+            "exit_cred_namespaces",
         ]));
         let types = plan
             .iter()
@@ -169,6 +176,10 @@ mod tests {
         assert!(plan.contains(&("nsproxy_installed", "copy_namespaces")));
         assert!(plan.contains(&("nsproxy_freed", "free_nsproxy")));
         assert!(plan.contains(&("nsfs_opened", "__ns_get_path")));
+        assert!(plan.contains(&("cred_taken", "copy_creds")));
+        assert!(plan.contains(&("cred_dropped", "cgroup_release")));
+        assert!(plan.contains(&("cred_freed", "exit_creds")));
+        assert!(plan.contains(&("pid_freed", "free_pid")));
         assert!(!plan.iter().any(|(name, _)| *name == "exec_begins"));
     }
 

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Census, Comm, Config, Corrections, Event, Key, Namespace, NsFacts, NsId,
-    NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy,
+    Actor, Body, Census, Comm, Config, Contributors, Corrections, Event, Key, Namespace, NsFacts,
+    NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy,
     WalkRecord, WalkTask, What,
 };
 use tracer_common::event::Reason;
@@ -89,8 +89,9 @@ impl Ns {
         self
     }
 
-    pub(crate) fn stashed(mut self) -> Self {
-        self.facts.stashed = true;
+    /// With an nsfs inode that stands for it.
+    pub(crate) fn stashed(mut self, inode: u64) -> Self {
+        self.facts.inode = Some(key(inode));
         self
     }
 }
@@ -175,7 +176,9 @@ impl World {
                 active: self.config.kernel_counts.then_some(0),
                 level: None,
                 owner_uid: None,
-                stashed: false,
+                inode: None,
+                creds: None,
+                pids: None,
             },
         }
     }
@@ -331,7 +334,8 @@ impl World {
         let walk = Walk {
             started_at: self.tick(),
             all_tasks: true,
-            all_namespaces: true,
+            all_of: [true; NsKind::COUNT],
+            all_superblocks: true,
             ..Walk::default()
         };
         let mut walker = Walker { world: self, walk };
@@ -379,6 +383,7 @@ impl Walker<'_> {
         let record = WalkNs {
             time: self.world.tick(),
             sequence,
+            tasks_sequence: None,
             ns: NsFacts { active, ..ns.facts },
         };
         self.walk.extend([WalkRecord::Namespace(record)]);
@@ -450,9 +455,14 @@ pub(crate) fn check(tracker: &Tracker, config: Config) {
 
 /// Whether the contributors that are shown keep it active.
 fn is_kept_active(ns: &Namespace) -> bool {
-    let tasks = match ns.kind {
-        NsKind::User | NsKind::Pid => ns.tasks.unwrap_or(0),
-        _ => 0,
-    };
-    ns.because.nsproxies > 0 || ns.because.nsfs > 0 || ns.because.owned > 0 || tasks > 0
+    let Contributors {
+        nsproxies,
+        creds,
+        pids,
+        nsfs,
+        owned,
+    } = ns.because;
+    [nsproxies, creds, pids, nsfs, owned]
+        .iter()
+        .any(|&count| count > 0)
 }

@@ -121,7 +121,8 @@ impl Sim {
         let mut walk = Walk {
             started_at: self.tick(),
             all_tasks: true,
-            all_namespaces: true,
+            all_of: [true; NsKind::COUNT],
+            all_superblocks: true,
             ..Walk::default()
         };
         let mut events = Vec::new();
@@ -141,6 +142,7 @@ impl Sim {
                 walk.namespaces.push(WalkNs {
                     time,
                     sequence: self.config.kernel_counts.then_some(ns.sequence),
+                    tasks_sequence: None,
                     ns: self.facts_now(ns),
                 });
             }
@@ -211,7 +213,9 @@ impl Sim {
                 active: None,
                 level: None,
                 owner_uid: None,
-                stashed: false,
+                inode: None,
+                creds: None,
+                pids: None,
             },
             alive: true,
             inode: None,
@@ -347,7 +351,7 @@ impl Sim {
         let count = because.nsproxies + because.nsfs + because.owned;
         NsFacts {
             active: self.config.kernel_counts.then_some(count),
-            stashed: ns.inode.is_some(),
+            inode: ns.inode,
             ..ns.facts
         }
     }
@@ -369,6 +373,7 @@ impl Sim {
             nsproxies: pointers as u32,
             nsfs: u32::from(ns.inode.is_some()),
             owned: owned as u32,
+            ..Contributors::default()
         }
     }
 
@@ -480,6 +485,9 @@ fn brief(event: &Event) -> String {
         Body::Freed(freed) => ns("freed", *freed),
         Body::NsfsOpened { ns: facts, .. } => ns("opened", facts.as_ref()),
         Body::NsfsEvicted { ns: facts, .. } => ns("evicted", facts.as_ref()),
+        Body::Tasks { ns: facts, .. } => ns("tasks of", facts.as_ref()),
+        Body::ProcfsMounted { ns: facts, .. } => ns("procfs of", facts.as_ref()),
+        Body::ProcfsGone { ns: facts, .. } => ns("no procfs of", facts.as_ref()),
         Body::NsproxyInstalled(to) => format!("installed{}", nsproxy(to)),
         Body::NsproxyFreed(from) => format!("freed nsproxy{}", nsproxy(from)),
         Body::Switched { from, to, .. } => format!(

@@ -76,7 +76,7 @@ fn it_does_not_undo_what_happened_since() {
     assert_eq!(kernel.state(&net), Some(State::Inactive));
 
     let mut kernel = World::new(OLD);
-    let net = kernel.ns("net").stashed();
+    let net = kernel.ns("net").stashed(1);
     kernel.opened(&net, 1);
     let walk = kernel.walk(|walk| walk.ns(&net));
     kernel.evicted(&net, 1);
@@ -196,19 +196,19 @@ fn an_incomplete_one_proves_no_absence() {
     kernel.created(&net);
     kernel.installed(&nsproxy);
     let mut walk = kernel.walk(|_| {});
-    walk.all_namespaces = false;
+    walk.all_of = [false; NsKind::COUNT];
     walk.all_tasks = false;
     assert_eq!(kernel.merge_walk(&walk).0, NOTHING);
     // All tasks are all nsproxies.
     let mut walk = kernel.walk(|_| {});
-    walk.all_namespaces = false;
+    walk.all_of = [false; NsKind::COUNT];
     let (story, corrections) = kernel.merge_walk(&walk);
     assert_eq!(story, ["nsproxy freed", "deactivated net"]);
     assert_eq!((corrections.nsproxies_gone, corrections.states), (1, 1));
     // Two namespaces never have one inode number.
     let uts = kernel.ns("uts").numbered(net.facts.inum.get());
     let mut walk = kernel.walk(|walk| walk.ns(&uts));
-    walk.all_namespaces = false;
+    walk.all_of = [false; NsKind::COUNT];
     let (story, _) = kernel.merge_walk(&walk);
     assert_eq!(story, ["destroyed net", "freed net"]);
 }
@@ -218,7 +218,7 @@ fn a_find_after_an_incomplete_one_need_not_be_new() {
     let mut kernel = World::new(OLD);
     let net = kernel.ns("net");
     let mut walk = kernel.walk(|_| {});
-    walk.all_namespaces = false;
+    walk.all_of = [false; NsKind::COUNT];
     kernel.merge_walk(&walk);
     let (story, corrections) = kernel.merge(|walk| walk.ns(&net));
     assert_eq!(
@@ -270,41 +270,15 @@ fn tasks_are_counted_where_they_are() {
 }
 
 #[test]
-fn without_counts_tasks_keep_user_and_pid_namespaces_until_the_next_walk() {
+fn a_walk_meets_the_inode_that_events_name() {
     let mut kernel = World::new(OLD);
-    let (user, pid) = (kernel.ns("user"), kernel.ns("pid"));
-    let nsproxy = kernel.nsproxy(&[]);
-    kernel.merge(|walk| {
-        walk.ns(&user);
-        walk.ns(&pid);
-        walk.nsproxy(&nsproxy);
-        walk.task(&user, &pid, &nsproxy);
-    });
-    assert_eq!(kernel.state(&user), Some(State::Active));
-    assert_eq!(kernel.state(&pid), Some(State::Active));
-    let (story, corrections) = kernel.merge(|walk| {
-        walk.ns(&user);
-        walk.ns(&pid);
-        walk.nsproxy(&nsproxy);
-    });
-    assert_eq!(story, ["deactivated user", "deactivated pid"]);
-    assert_eq!(corrections.states, 2);
-}
-
-#[test]
-fn a_stashed_dentry_is_one_inode_whose_address_comes_later() {
-    let mut kernel = World::new(OLD);
-    let net = kernel.ns("net").stashed();
+    let net = kernel.ns("net").stashed(1);
     kernel.merge(|walk| walk.ns(&net));
     assert_eq!(kernel.get(&net).unwrap().because.nsfs, 1);
-    assert_eq!(kernel.opened(&net, 1), NOTHING, "now it has a name");
+    assert_eq!(kernel.opened(&net, 1), NOTHING);
     assert_eq!(kernel.get(&net).unwrap().because.nsfs, 1);
+    assert_eq!(kernel.evicted(&net, 2), NOTHING, "another one");
     assert_eq!(kernel.evicted(&net, 1), ["deactivated net"]);
-
-    let mut kernel = World::new(OLD);
-    let mnt = kernel.ns("mnt").stashed();
-    kernel.merge(|walk| walk.ns(&mnt));
-    assert_eq!(kernel.evicted(&mnt, 2), ["deactivated mnt"]);
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub(crate) fn namespace(id: u64, kind: NsKind) -> Namespace {
             nsproxies: 1,
             ..Contributors::default()
         },
+        procfs: None,
         created_at: Some(1_000_000_000),
         creator: Some(Creator {
             task: actor(100, b"unshare"),
@@ -90,6 +91,7 @@ pub(crate) fn initial(id: u64, kind: NsKind) -> Namespace {
         level: nested.then_some(0),
         tasks: Some(90),
         because: Contributors::default(),
+        procfs: None,
         created_at: None,
         creator: None,
         ..namespace(id, kind)

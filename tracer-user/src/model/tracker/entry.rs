@@ -6,6 +6,7 @@ use tracer_common::kind::NsKind;
 
 use super::super::{Contributors, Key, Namespace, NsFacts, NsRef, State};
 use super::inodes::Inodes;
+use super::tasks::Tasks;
 
 slotmap::new_key_type! {
     /// Where an [`Entry`] is. Once the entry is removed the handle leads
@@ -91,6 +92,11 @@ pub(super) struct Entry {
     /// nothing and are shown without.
     pub(super) because: Contributors,
     pub(super) inodes: Inodes,
+    pub(super) tasks: Tasks,
+    /// The parent of a pid namespace. It may have been removed first.
+    pub(super) parent: Option<NsHandle>,
+    /// Superblocks of procfs that show this pid namespace.
+    pub(super) procfs: u32,
     /// Number of the newest reading of its active count.
     pub(super) sequence: Option<u64>,
     /// Earliest and latest time at which it is known to have existed.
@@ -114,6 +120,9 @@ impl Entry {
             children: 0,
             because: Contributors::default(),
             inodes: Inodes::default(),
+            tasks: Tasks::default(),
+            parent: None,
+            procfs: 0,
             sequence: None,
             first_seen: time,
             last_seen: time,
@@ -143,12 +152,9 @@ impl Entry {
 
     /// On kernels that do not count: whether anything keeps it active.
     pub(super) fn has_contributors(&self) -> bool {
-        let by_tasks = matches!(self.identity.kind, NsKind::User | NsKind::Pid)
-            && self
-                .ns
-                .as_ref()
-                .and_then(|ns| ns.tasks)
-                .is_some_and(|tasks| tasks > 0);
-        self.because.nsproxies > 0 || self.because.nsfs > 0 || self.because.owned > 0 || by_tasks
+        self.because.nsproxies > 0
+            || self.because.nsfs > 0
+            || self.because.owned > 0
+            || self.tasks.hold()
     }
 }

@@ -17,41 +17,36 @@ pub(super) struct Inodes {
     first: Option<Inode>,
     /// Further ones, in the order in which they were opened.
     more: Vec<Inode>,
-    /// One that a walk saw, without learning its address.
-    unnamed: bool,
-    /// Time of the last event.
-    changed_at: u64,
+    /// The one that was evicted last, and when: a walk may have met it before.
+    evicted: Option<Inode>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Inode {
     key: Key,
     /// When it was last reported.
-    opened_at: u64,
+    at: u64,
 }
 
 impl Inodes {
     /// How many there are.
     pub(super) fn count(&self) -> u32 {
-        let named = usize::from(self.first.is_some()) + self.more.len();
-        u32::from(self.unnamed) + u32::try_from(named).unwrap_or(u32::MAX)
+        let count = usize::from(self.first.is_some()) + self.more.len();
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// The kernel opened this one. It only makes a new one when the one
-    /// before is on its way out, and otherwise reports the one it has, so
-    /// nothing unnamed is left.
+    /// The kernel opened this one, or reports the one that it has.
     pub(super) fn open(&mut self, key: Key, time: u64) {
-        self.unnamed = false;
-        self.changed_at = self.changed_at.max(time);
-        let mut all = self.first.iter_mut().chain(&mut self.more);
-        if let Some(inode) = all.find(|inode| inode.key == key) {
-            inode.opened_at = inode.opened_at.max(time);
+        let is_over = |inode: Inode| inode.key == key && inode.at >= time;
+        if self.evicted.is_some_and(is_over) {
             return;
         }
-        let inode = Inode {
-            key,
-            opened_at: time,
-        };
+        let mut all = self.first.iter_mut().chain(&mut self.more);
+        if let Some(inode) = all.find(|inode| inode.key == key) {
+            inode.at = inode.at.max(time);
+            return;
+        }
+        let inode = Inode { key, at: time };
         if self.first.is_none() {
             self.first = Some(inode);
         } else {
@@ -62,30 +57,28 @@ impl Inodes {
         }
     }
 
-    /// The kernel evicted this one; one that was never seen before is the
-    /// unnamed one.
+    /// The kernel evicted this one.
     pub(super) fn evict(&mut self, key: Key, time: u64) {
-        self.changed_at = self.changed_at.max(time);
+        self.evicted = Some(Inode { key, at: time });
         if self.first.is_some_and(|inode| inode.key == key) {
             self.first = (!self.more.is_empty()).then(|| self.more.remove(0));
         } else if let Some(index) = self.more.iter().position(|inode| inode.key == key) {
             self.more.remove(index);
-        } else {
-            self.unnamed = false;
         }
     }
 
-    /// At this time a walk saw that there is one, or that there is none.
-    ///
-    /// Which one it saw is not known. It need not be one that was opened
-    /// before: evictions and openings may have been missed.
-    pub(super) fn walked(&mut self, present: bool, time: u64) {
-        let is_newer = |inode: &Inode| inode.opened_at.saturating_add(STASHING) >= time;
-        self.more.retain(is_newer);
-        if !self.first.as_ref().is_some_and(is_newer) {
+    /// At this time a walk saw that this one stands for the namespace, or that
+    /// none does. Others that were opened before are gone.
+    pub(super) fn walked(&mut self, seen: Option<Key>, time: u64) {
+        let stays =
+            |inode: &Inode| seen == Some(inode.key) || inode.at.saturating_add(STASHING) >= time;
+        self.more.retain(stays);
+        if !self.first.as_ref().is_some_and(stays) {
             self.first = (!self.more.is_empty()).then(|| self.more.remove(0));
         }
-        self.unnamed = present && self.first.is_none() && self.changed_at < time;
+        if let Some(key) = seen {
+            self.open(key, time);
+        }
     }
 }
 
@@ -116,35 +109,27 @@ mod tests {
     }
 
     #[test]
-    fn the_unnamed_one_goes_with_the_first_unknown_eviction() {
+    fn what_a_walk_met_goes_with_its_eviction() {
         let mut inodes = Inodes::default();
-        inodes.walked(true, LATER);
-        inodes.walked(true, 2 * LATER);
+        inodes.walked(Some(key(1)), LATER);
+        inodes.walked(Some(key(1)), 2 * LATER);
         assert_eq!(inodes.count(), 1);
-        inodes.evict(key(1), 3 * LATER);
+        inodes.open(key(1), 3 * LATER);
+        assert_eq!(inodes.count(), 1);
+        inodes.evict(key(1), 4 * LATER);
         assert_eq!(inodes.count(), 0);
     }
 
     #[test]
-    fn the_unnamed_one_gets_its_name_when_opened_again() {
-        let mut inodes = Inodes::default();
-        inodes.walked(true, LATER);
-        inodes.open(key(1), 2 * LATER);
-        assert_eq!(inodes.count(), 1);
-        inodes.walked(false, 3 * LATER);
-        assert_eq!(inodes.count(), 0);
-    }
-
-    #[test]
-    fn a_walk_leaves_one_of_several_whichever_it_is() {
-        for evicted in [1, 2, 3, 4] {
+    fn a_walk_leaves_the_one_that_it_met() {
+        for met in [1, 2, 3, 4] {
             let mut inodes = Inodes::default();
             for address in 1..=3 {
                 inodes.open(key(address), address);
             }
-            inodes.walked(true, LATER);
+            inodes.walked(Some(key(met)), LATER);
             assert_eq!(inodes.count(), 1);
-            inodes.evict(key(evicted), 2 * LATER);
+            inodes.evict(key(met), 2 * LATER);
             assert_eq!(inodes.count(), 0);
         }
     }
@@ -154,11 +139,11 @@ mod tests {
         let mut inodes = Inodes::default();
         inodes.open(key(1), LATER);
         inodes.evict(key(1), 3 * LATER);
-        inodes.walked(true, 2 * LATER);
+        inodes.walked(Some(key(1)), 2 * LATER);
         assert_eq!(inodes.count(), 0);
 
         inodes.open(key(2), 5 * LATER);
-        inodes.walked(false, 4 * LATER);
+        inodes.walked(None, 4 * LATER);
         assert_eq!(inodes.count(), 1);
     }
 
@@ -166,9 +151,9 @@ mod tests {
     fn one_that_is_just_being_opened_need_not_show() {
         let mut inodes = Inodes::default();
         inodes.open(key(1), LATER);
-        inodes.walked(false, LATER + STASHING);
+        inodes.walked(None, LATER + STASHING);
         assert_eq!(inodes.count(), 1);
-        inodes.walked(false, LATER + STASHING + 1);
+        inodes.walked(None, LATER + STASHING + 1);
         assert_eq!(inodes.count(), 0);
     }
 

@@ -179,6 +179,7 @@ impl Tracker {
             level: facts.level,
             tasks: None,
             because: Contributors::default(),
+            procfs: None,
             created_at: origin.map(|origin| origin.time),
             creator: origin.map(creator),
             destroyed_at: None,
@@ -191,6 +192,7 @@ impl Tracker {
         if entry.quiet {
             self.quiet.push(handle);
         }
+        self.sample_tasks(handle, facts, time);
         self.link(handle, facts.owner, facts.parent, time, sink);
         if !matches!(arrival, Arrival::Discovered)
             && let Some(ns) = self.view(handle)
@@ -261,6 +263,7 @@ impl Tracker {
         }
         self.destroy(handle, sink);
         let last = self.view(handle);
+        self.set_pids(handle, 0);
         let Some(entry) = self.namespaces.remove(handle) else {
             return;
         };

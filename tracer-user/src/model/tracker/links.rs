@@ -35,6 +35,7 @@ impl Tracker {
                 at: time,
             };
         }
+        self.sample_tasks(handle, facts, time);
         self.link(handle, facts.owner, facts.parent, time, sink);
     }
 
@@ -67,17 +68,21 @@ impl Tracker {
             return;
         };
         let owner = ns.owner.or_else(|| self.id_at(entry.owner?));
-        let parent = ns.parent.or_else(|| {
-            let parent = self.namespaces.get(*self.by_key.get(&parent?)?)?;
-            let parent = parent.ns.as_ref()?;
-            (parent.kind == ns.kind).then_some(parent.id)
+        let above = parent.and_then(|parent| {
+            let &handle = self.by_key.get(&parent)?;
+            let parent = self.namespaces.get(handle)?.ns.as_ref()?;
+            (parent.kind == ns.kind).then_some((handle, parent.id))
         });
+        let parent = ns.parent.or(above.map(|(_, id)| id));
         if let Some(entry) = self.namespaces.get_mut(handle)
             && let Some(ns) = &mut entry.ns
         {
             // Kept here because the entries may be removed before this one.
             ns.owner = owner;
             ns.parent = parent;
+        }
+        if let Some((above, _)) = above {
+            self.adopt(handle, above);
         }
     }
 

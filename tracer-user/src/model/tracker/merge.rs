@@ -22,9 +22,7 @@ pub struct Corrections {
     pub namespaces_found: u64,
     /// Namespaces whose end had been missed.
     pub namespaces_gone: u64,
-    /// Changes between active and inactive that had been missed. Without the
-    /// kernel's count this includes what tasks contribute, which is only
-    /// known from walks.
+    /// Changes between active and inactive that had been missed.
     pub states: u64,
     /// nsproxies that had been missed.
     pub nsproxies_found: u64,
@@ -85,6 +83,7 @@ impl Tracker {
             found.nsproxies_found += u64::from(self.merge_nsproxy(record, sink));
         }
         self.relink_nsproxies(sink);
+        self.merge_procfs(walk);
         self.count_tasks(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
@@ -93,7 +92,7 @@ impl Tracker {
         self.end_absent_namespaces(walk, sink);
         self.settle(sink);
         self.speak_again();
-        self.complete = walk.all_namespaces;
+        self.complete = walk.all_of;
 
         let mut done = Corrections::default();
         if !first {
@@ -160,7 +159,7 @@ impl Tracker {
                 return false;
             }
             // Only what an earlier walk would have met must be new.
-            let arrival = if self.complete {
+            let arrival = if self.complete[facts.kind as usize] {
                 Arrival::Missed
             } else {
                 Arrival::Discovered
@@ -171,9 +170,12 @@ impl Tracker {
             }
         };
         self.read_count(handle, record.sequence, facts.active, sink);
+        if let Some(sequence) = record.tasks_sequence {
+            self.tasks_counted(handle, facts, sequence);
+        }
         if let Some(entry) = self.namespaces.get_mut(handle) {
             entry.walked = self.walks;
-            entry.inodes.walked(facts.stashed, time);
+            entry.inodes.walked(facts.inode, time);
             entry.because.nsfs = entry.inodes.count();
             self.enqueue(handle);
         }
@@ -256,7 +258,6 @@ impl Tracker {
                 }
             }
         }
-        let mut changed = Vec::new();
         for (handle, entry) in &mut self.namespaces {
             let Some(ns) = &mut entry.ns else {
                 continue;
@@ -266,14 +267,9 @@ impl Tracker {
             let was_there = entry.first_seen < walk.started_at
                 || (entry.walked == self.walks && ns.created_at.is_none());
             let none = (walk.all_tasks && was_there).then_some(0);
-            if let Some(count) = tasks.get(&handle).copied().or(none)
-                && ns.tasks.replace(count) != Some(count)
-            {
-                changed.push(handle);
+            if let Some(count) = tasks.get(&handle).copied().or(none) {
+                ns.tasks = Some(count);
             }
-        }
-        for handle in changed {
-            self.enqueue(handle);
         }
     }
 
@@ -312,7 +308,7 @@ impl Tracker {
                 .is_some_and(|holder| holder.ns.key != entry.identity.key);
             replaced
                 || match ns.state {
-                    State::Active | State::Inactive => walk.all_namespaces,
+                    State::Active | State::Inactive => walk.all_of[ns.kind as usize],
                     State::Destroyed => entry.last_seen.saturating_add(FREEING) < walk.started_at,
                 }
         };

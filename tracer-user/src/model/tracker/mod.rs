@@ -22,7 +22,9 @@ mod life;
 mod links;
 mod merge;
 mod nsproxies;
+mod procfs;
 mod sink;
+mod tasks;
 mod tombstones;
 
 use std::num::{NonZeroU32, NonZeroU64};
@@ -35,6 +37,7 @@ use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
+use procfs::Procfs;
 use sink::Sink;
 use tombstones::Tombstones;
 
@@ -65,13 +68,8 @@ struct NsGrave {
 ///
 /// # Activity without the kernel's count
 ///
-/// Up to 6.18 a namespace is active while something that nslife sees keeps it
-/// so: an nsproxy, an nsfs inode, an active namespace that it owns, or, for
-/// user and pid namespaces, a task that the last walk met in it. Tasks that
-/// come and go between walks are not seen, so this is partial: right after a
-/// walk, a user namespace stays active until the next walk even if its tasks
-/// leave, and a new one may become active unnoticed. Its last reference ends
-/// it in any case.
+/// Up to 6.18 a namespace is active while something keeps it so that 6.19
+/// would count: see [`Contributors`].
 ///
 /// # Initial namespaces
 ///
@@ -85,6 +83,8 @@ pub struct Tracker {
     graves: Tombstones<(Key, NonZeroU32), NsGrave>,
     nsproxies: HashMap<Key, Held>,
     nsproxy_graves: Tombstones<Key, NsproxyGrave>,
+    procfs: HashMap<Key, Procfs>,
+    procfs_graves: Tombstones<Key, ()>,
     census: Census,
     /// The next number to give to a namespace, where the kernel gives none.
     next_id: u64,
@@ -95,8 +95,8 @@ pub struct Tracker {
     quiet: Vec<NsHandle>,
     /// How many walks have been merged.
     walks: u64,
-    /// The last of them met every namespace.
-    complete: bool,
+    /// By [`NsKind`]: the last of them met every namespace of the type.
+    complete: [bool; NsKind::COUNT],
     /// The initial network and mount namespaces where they have no fixed
     /// inode numbers (up to 6.17).
     initial_keys: Vec<Key>,
@@ -113,13 +113,15 @@ impl Tracker {
             graves: Tombstones::new(),
             nsproxies: HashMap::new(),
             nsproxy_graves: Tombstones::new(),
+            procfs: HashMap::new(),
+            procfs_graves: Tombstones::new(),
             census: Census::default(),
             next_id: INITIAL + 1,
             next_nsproxy: 1,
             queue: Vec::new(),
             quiet: Vec::new(),
             walks: 0,
-            complete: false,
+            complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
         }
     }
@@ -144,6 +146,13 @@ impl Tracker {
                 self.switched(origin.task, *reason, from, to.as_ref(), sink);
             }
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
+            Body::Tasks { ns, sequence } => {
+                if let Some(handle) = self.observed(ns, sink) {
+                    self.tasks_counted(handle, ns, *sequence);
+                }
+            }
+            Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
+            Body::ProcfsGone { ns, superblock } => self.procfs_gone(ns, *superblock, sink),
         }
         self.settle(sink);
         self.speak_again();
@@ -195,8 +204,9 @@ impl Tracker {
         ns.because = if ns.initial {
             Contributors::default()
         } else {
-            entry.because
+            self.contributors(entry)
         };
+        ns.procfs = (ns.kind == NsKind::Pid && !ns.initial).then_some(entry.procfs);
         Some(ns)
     }
 

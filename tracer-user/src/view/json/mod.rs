@@ -13,7 +13,7 @@ use super::{
     clock::{Clock, rfc3339},
     escape::lossy,
 };
-use crate::model::{Actor, Creator, Namespace};
+use crate::model::{Actor, Contributors, Creator, Namespace};
 
 pub use trace::{Notice, Record, notice, transition};
 pub use write::{write_line, write_pretty};
@@ -41,6 +41,11 @@ pub struct NamespaceJson {
     pub active_count: Option<u32>,
     /// When the two counts were read.
     pub counts_at: Option<String>,
+    /// What keeps it active; `None` for an initial namespace, which nothing
+    /// has to.
+    pub active_because: Option<ContributorsJson>,
+    /// Superblocks of procfs that show a pid namespace.
+    pub procfs_mounts: Option<u32>,
     /// Whether the kernel was born with it.
     pub initial: bool,
     /// Id of the owning user namespace.
@@ -57,6 +62,40 @@ pub struct NamespaceJson {
     pub created_at: Option<String>,
     /// Who created it, if nslife saw that.
     pub creator: Option<CreatorJson>,
+}
+
+/// What keeps a namespace active.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct ContributorsJson {
+    /// Pointers in nsproxies.
+    pub nsproxies: u32,
+    /// Tasks with their real credentials in it.
+    pub creds: u32,
+    /// Pids of which it is the deepest namespace.
+    pub pids: u32,
+    /// Inodes of nsfs.
+    pub nsfs: u32,
+    /// Active namespaces that it owns.
+    pub owned: u32,
+}
+
+impl From<Contributors> for ContributorsJson {
+    fn from(because: Contributors) -> Self {
+        let Contributors {
+            nsproxies,
+            creds,
+            pids,
+            nsfs,
+            owned,
+        } = because;
+        Self {
+            nsproxies,
+            creds,
+            pids,
+            nsfs,
+            owned,
+        }
+    }
 }
 
 /// A task.
@@ -109,6 +148,8 @@ pub fn namespace(ns: &Namespace, clock: &Clock) -> NamespaceJson {
         ref_count: ns.counts.refs,
         active_count: ns.counts.active,
         counts_at: read.then(|| rfc3339(clock.wall(ns.counts.at))),
+        active_because: (!ns.initial).then(|| ns.because.into()),
+        procfs_mounts: ns.procfs,
         initial: ns.initial,
         owner: ns.owner.map(|id| id.0),
         parent: ns.parent.map(|id| id.0),

@@ -50,6 +50,8 @@ pub fn held_by(because: &Contributors) -> Option<String> {
     list(
         [
             some(because.nsproxies, "nsproxy", "nsproxies"),
+            some(because.creds, "task's credentials", "tasks' credentials"),
+            some(because.pids, "pid", "pids"),
             some(because.nsfs, "file or mount", "files or mounts"),
             some(because.owned, "owned namespace", "owned namespaces"),
         ]
@@ -62,13 +64,12 @@ pub fn held_by(because: &Contributors) -> Option<String> {
 pub fn why(ns: &Namespace) -> Option<String> {
     match ns.state {
         _ if ns.initial => Some("initial".into()),
-        // Credentials and pids of tasks are not counted apart.
-        State::Active => held_by(&ns.because).or_else(|| match ns.tasks {
-            None | Some(0) => None,
-            Some(1) => Some("1 task".into()),
-            Some(tasks) => Some(format!("{tasks} tasks")),
+        State::Active => held_by(&ns.because),
+        State::Inactive => Some(match ns.procfs {
+            None | Some(0) => "references alone".into(),
+            Some(1) => "1 procfs mount".into(),
+            Some(mounts) => format!("{mounts} procfs mounts"),
         }),
-        State::Inactive => Some("references alone".into()),
         State::Destroyed => Some("nothing".into()),
     }
 }

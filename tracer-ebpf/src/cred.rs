@@ -1,0 +1,241 @@
+//! Credentials: each task keeps the user namespace of its real ones active,
+//! from the fork that made it until it is reaped.
+//!
+//! The tasks are a set, by their address, so that no order and no repetition
+//! of events can count one twice. The initial user namespace needs nobody, so
+//! tasks of a system without user namespaces are not in the set. Where the
+//! kernel keeps no active count (before 6.19) a record is written when the
+//! first task of a namespace comes or the last one goes. The counter itself
+//! has exactly one change from 0 and one to 0 in turn, so only those read the
+//! state, by the rule of [`crate::known`].
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use tracer_common::{
+    event::{Counter, What},
+    kind::NsKind,
+    layout::ABSENT,
+};
+
+use crate::{
+    emit::{self, common_of, now},
+    known::{Known, Watched, creds, observe, recall, remember, unreport},
+    maps::{CREDS, count},
+    mem::{constant, current, kind_layout, offset, read},
+    select,
+};
+
+/// `task_struct.exit_state`: about to be released (`EXIT_DEAD`). Every way to
+/// `release_task` sets it before.
+const EXIT_DEAD: u32 = 16;
+
+/// What a failed insertion returns if the key is there.
+const EEXIST: i32 = 17;
+
+/// A task in the set.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Cred {
+    /// Key of the user namespace that it keeps active.
+    pub user_ns: u64,
+    /// When it entered the set, or a walk met it, `CLOCK_BOOTTIME`.
+    pub seen: u64,
+    /// Inode number of that namespace.
+    pub inum: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Key of the user namespace of these credentials; 0 for the initial one.
+#[inline(always)]
+fn counted_namespace(cred: u64) -> u64 {
+    let user_ns: u64 = read(cred, offset!(cred_user_ns));
+    let level: u32 = read(user_ns, constant(&kind_layout(NsKind::User).level));
+    if level == 0 {
+        0
+    } else {
+        common_of(user_ns, NsKind::User)
+    }
+}
+
+/// Counts and, on the first and the last, says so.
+#[inline(always)]
+fn add(known: *mut Known, key: u64, inum: u32, amount: i64, edge: u64, flags: u32) {
+    let before = creds(known).fetch_add(amount as u64);
+    if before != edge || offset!(ns_active) != ABSENT {
+        return;
+    }
+    let reading = observe(known, Watched::Tasks, || creds(known).load() > 0);
+    if reading.flipped
+        && !emit::namespace(What::NsTasks, flags, key, NsKind::User, reading.sequence)
+    {
+        unreport(inum, Watched::Tasks);
+    }
+}
+
+#[inline(always)]
+fn gain(key: u64, inum: u32, flags: u32) {
+    if let Some(known) = remember(inum, key, NsKind::User) {
+        add(known, key, inum, 1, 0, flags);
+    }
+}
+
+/// The namespace may be gone, if the task was kept by mistake.
+#[inline(always)]
+fn lose(key: u64, inum: u32) {
+    if let Some(known) = recall(inum, key) {
+        add(known, key, inum, -1, 1, 0);
+    }
+}
+
+/// The task's real credentials are in this user namespace from now on.
+#[inline(always)]
+fn enter(task: u64, key: u64, flags: u32) {
+    let inum: u32 = read(key, offset!(ns_inum));
+    let cred = Cred {
+        user_ns: key,
+        seen: now(),
+        inum,
+        reserved: 0,
+    };
+    match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
+        Ok(()) => gain(key, inum, flags),
+        Err(error) if error == -EEXIST => {
+            // SAFETY: only the task's own changes, or its parent's while it
+            // does not run, replace an entry.
+            if let Some(&old) = unsafe { CREDS.get(task) }
+                && old.user_ns != key
+                && CREDS.insert(task, cred, 0).is_ok()
+            {
+                gain(key, inum, flags);
+                lose(old.user_ns, old.inum);
+            }
+        }
+        Err(_) => count(Counter::MapFull),
+    }
+}
+
+/// The task has no credentials to count any more. Cheap for all others.
+#[inline(always)]
+fn leave(task: u64) {
+    // SAFETY: the value is copied at once; it stays valid (RCU) meanwhile.
+    if let Some(&old) = unsafe { CREDS.get(task) }
+        && CREDS.remove(task).is_ok()
+    {
+        lose(old.user_ns, old.inum);
+    }
+}
+
+/// A walk met this task: it is in the set from now on, unless it is about to
+/// leave. Writes nothing: the walk reads the namespaces afterwards.
+#[inline(always)]
+pub fn met(task: u64) {
+    let key = counted_namespace(read(task, offset!(task_real_cred)));
+    if key == 0 || read::<u32>(task, offset!(task_exit_state)) == EXIT_DEAD {
+        return;
+    }
+    if let Some(cred) = CREDS.get_ptr_mut(task) {
+        // SAFETY: an aligned word of a map value, see `known::recall`.
+        unsafe { (*cred).seen = now() };
+        return;
+    }
+    let inum: u32 = read(key, offset!(ns_inum));
+    let cred = Cred {
+        user_ns: key,
+        seen: now(),
+        inum,
+        reserved: 0,
+    };
+    match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
+        Ok(()) => {
+            if let Some(known) = remember(inum, key, NsKind::User) {
+                creds(known).fetch_add(1);
+            }
+        }
+        // It entered by itself meanwhile.
+        Err(error) if error == -EEXIST => return,
+        Err(_) => {
+            count(Counter::MapFull);
+            return;
+        }
+    }
+    // Whoever releases it has set this before looking into the set. If it is
+    // not set, the entry will be found there.
+    if read::<u32>(task, offset!(task_exit_state)) == EXIT_DEAD {
+        leave(task);
+    }
+}
+
+/// A task of the set that a walk of all tasks did not meet, and that was there
+/// before, is gone: its end was missed.
+#[inline(always)]
+pub fn sweep(task: u64, cred: &Cred, walk_started: u64) {
+    if cred.seen < walk_started {
+        leave(task);
+    }
+}
+
+/// Up to 6.18: `int copy_creds(struct task_struct *p, …)`: a task is made.
+#[fexit]
+pub fn cred_copied(ctx: FExitContext) -> i32 {
+    let result: i32 = ctx.arg(2);
+    if result == 0 {
+        taken(ctx.arg(0));
+    }
+    0
+}
+
+/// 6.19+: `void get_cred_namespaces(struct task_struct *tsk)`, at the end of
+/// the same.
+#[fentry]
+pub fn cred_taken(ctx: FEntryContext) -> i32 {
+    taken(ctx.arg(0));
+    0
+}
+
+#[inline(always)]
+fn taken(task: u64) {
+    let key = counted_namespace(read(task, offset!(task_real_cred)));
+    if key != 0 {
+        enter(task, key, select::own_deed());
+    }
+}
+
+/// `int commit_creds(struct cred *new)`: the running task is about to change
+/// its credentials. Most changes stay in the user namespace.
+#[fentry]
+pub fn cred_changed(ctx: FEntryContext) -> i32 {
+    let task = current();
+    let new: u64 = ctx.arg(0);
+    let old: u64 = read(task, offset!(task_real_cred));
+    let field = offset!(cred_user_ns);
+    if read::<u64>(old, field) == read::<u64>(new, field) {
+        return 0;
+    }
+    match counted_namespace(new) {
+        0 => leave(task),
+        key => enter(task, key, select::own_deed()),
+    }
+    0
+}
+
+/// A task is reaped. 6.19+ `void exit_cred_namespaces(struct task_struct
+/// *tsk)`, before `void cgroup_release(struct task_struct *task)`: unlike
+/// `release_task` both run once for each task, also for a leader that goes
+/// with its last thread.
+#[fentry]
+pub fn cred_dropped(ctx: FEntryContext) -> i32 {
+    leave(ctx.arg(0));
+    0
+}
+
+/// Up to 6.18: `void exit_creds(struct task_struct *tsk)`: a fork fails; or a
+/// task is freed, which has left long ago.
+#[fentry]
+pub fn cred_freed(ctx: FEntryContext) -> i32 {
+    leave(ctx.arg(0));
+    0
+}

@@ -1,0 +1,96 @@
+//! Pids: each keeps the deepest pid namespace in which it has a number active,
+//! from its allocation until it is freed, which can be long after its task is
+//! gone: while it is the process group or the session of another.
+//!
+//! Only for kernels without an active count (before 6.19). There is nothing
+//! to count here: `pid_namespace.pid_allocated` tells. It includes the pids
+//! of deeper namespaces, but those cannot outlive the init of this one. A pid
+//! namespace that has come down to no pids never gets another, so its history
+//! is none, some, none, and what was reported need not be read again.
+
+use aya_ebpf::{macros::fexit, programs::FExitContext};
+use tracer_common::{
+    event::{Counter, What},
+    kind::NsKind,
+};
+
+use crate::{
+    emit::{self, common_of},
+    known::{Known, Watched, observe, recall, remember, unreport, was_reported},
+    maps::count,
+    mem::{constant, kind_layout, number, offset, read},
+    select,
+};
+
+/// `pid_namespace.pid_allocated`: the bit that is not a number, but says that
+/// pids may be allocated (`PIDNS_ADDING`).
+const PIDNS_ADDING: u32 = 1 << 31;
+
+/// How many pids have a number in the pid namespace whose structure is there.
+#[inline(always)]
+pub fn allocated(pid_ns: u64) -> u32 {
+    read::<u32>(pid_ns, offset!(pid_allocated)) & !PIDNS_ADDING
+}
+
+/// Reads whether there are pids and, if that is news, says so.
+#[inline(always)]
+fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32) {
+    let reading = observe(known, Watched::Tasks, || allocated(pid_ns) > 0);
+    if reading.flipped && !emit::namespace(What::NsTasks, flags, key, NsKind::Pid, reading.sequence)
+    {
+        unreport(read(key, offset!(ns_inum)), Watched::Tasks);
+    }
+}
+
+/// `struct pid *alloc_pid(struct pid_namespace *ns, …)`. Whether it worked the
+/// count says.
+#[fexit]
+pub fn pid_allocated(ctx: FExitContext) -> i32 {
+    let pid_ns = number(&ctx, 0);
+    if read::<u32>(pid_ns, constant(&kind_layout(NsKind::Pid).level)) == 0 {
+        return 0;
+    }
+    let key = common_of(pid_ns, NsKind::Pid);
+    if let Some(known) = remember(read(key, offset!(ns_inum)), key, NsKind::Pid)
+        && !was_reported(known, Watched::Tasks)
+    {
+        report(known, key, pid_ns, select::own_deed());
+    }
+    0
+}
+
+/// `void free_pid(struct pid *pid)`. Its memory, and with it the namespace,
+/// stays for a grace period, which cannot be over yet; should it be after
+/// all, the namespace is not recognized.
+#[fexit]
+pub fn pid_freed(ctx: FExitContext) -> i32 {
+    let pid = number(&ctx, 0);
+    if read::<u32>(pid, offset!(pid_level)) == 0 {
+        return 0;
+    }
+    let pid_ns = deepest_namespace(pid);
+    if allocated(pid_ns) > 0 {
+        return 0;
+    }
+    let key = common_of(pid_ns, NsKind::Pid);
+    match recall(read(key, offset!(ns_inum)), key) {
+        Some(known) => report(known, key, pid_ns, 0),
+        None => count(Counter::ReadFailed),
+    }
+    0
+}
+
+/// The structure of the deepest pid namespace in which a `struct pid` has a
+/// number.
+#[inline(always)]
+pub fn deepest_namespace(pid: u64) -> u64 {
+    namespace_at(pid, read(pid, offset!(pid_level)))
+}
+
+/// The one at this level.
+#[inline(always)]
+pub fn namespace_at(pid: u64, level: u32) -> u64 {
+    let upid =
+        pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size));
+    read(upid, offset!(upid_ns))
+}

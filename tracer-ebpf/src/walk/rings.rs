@@ -1,0 +1,276 @@
+//! Rings of kernel objects (`list_head`), followed from one that is known and
+//! held until it comes round again.
+//!
+//! Nothing is locked. Namespaces leave their lists under RCU, so that who is
+//! at one still finds the next. Superblocks and mounts do not; who is at one
+//! of those that leaves finds itself, or poison, and the ring is started
+//! anew. Between two chunks anything may leave, so a place is taken up again
+//! only if its neighbour still points back to it.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_loop;
+use tracer_common::{
+    kind::{NsKind, Slot},
+    layout::ABSENT,
+    walk::{RING_DONE, RING_LOST, RING_MORE, RING_NONE, RING_START, Ring, Tag, WalkProcfs},
+};
+
+use super::{
+    Out, TaskContext,
+    files::{NSFS_MAGIC, visit_nsfs},
+    visit, write_namespace,
+};
+use crate::{
+    emit::{common_of, is_namespace, now},
+    maps::{NSFS_SUPERBLOCK, WALK_CURSOR, WALK_SCRATCH},
+    mem::{constant, current, kind_layout, offset, peek, read, read_or},
+    procfs,
+};
+
+/// Records per chunk: 112 bytes each, and one that has owners may bring 32 of
+/// them, into a buffer of 32 KiB.
+const CHUNK: u64 = 250;
+
+/// Places that one chunk may pass.
+const MAX_STEPS: u32 = 1 << 20;
+
+/// `super_block.s_magic` of procfs (`PROC_SUPER_MAGIC`).
+const PROC_MAGIC: u64 = 0x9fa0;
+/// That of mqueue (`MQUEUE_MAGIC`).
+const MQUEUE_MAGIC: u64 = 0x1980_0202;
+
+/// A pass along a ring.
+struct Pass {
+    out: Out,
+    /// A [`Ring`].
+    ring: u32,
+    /// Where the ring started, and ends.
+    anchor: u64,
+    /// The place that is next.
+    node: u64,
+    /// `RING_*`
+    state: u32,
+    /// Records written, in the scratch: on the stack the verifier would count
+    /// along with it.
+    written: *mut u64,
+}
+
+/// A namespace of the reader's own, which is held and in its type's ring.
+#[inline(always)]
+fn own_namespace(kind: NsKind) -> u64 {
+    let task = current();
+    let slot = match kind {
+        NsKind::User => {
+            return read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
+        }
+        NsKind::Uts => Slot::Uts,
+        NsKind::Ipc => Slot::Ipc,
+        NsKind::Mnt => Slot::Mnt,
+        NsKind::Pid => Slot::PidForChildren,
+        NsKind::Net => Slot::Net,
+        NsKind::Time => Slot::Time,
+        NsKind::Cgroup => Slot::Cgroup,
+    };
+    read_or(
+        read(task, offset!(task_nsproxy)),
+        offset!(nsproxy_slots[slot as usize]),
+        0,
+    )
+}
+
+/// Where a ring starts; 0 if nothing leads to it.
+#[inline(always)]
+fn anchor(ring: u32) -> u64 {
+    if let Some(kind) = NsKind::from_u32(ring) {
+        let list = constant(&kind_layout(kind).list);
+        let own = own_namespace(kind);
+        if own == 0 || list == ABSENT {
+            return 0;
+        }
+        return own + u64::from(list);
+    }
+    if ring == Ring::Superblocks as u32 {
+        let dentry: u64 = read(read(current(), offset!(task_fs)), offset!(fs_root));
+        return read::<u64>(dentry, offset!(dentry_super)) + u64::from(offset!(super_list));
+    }
+    let superblock = NSFS_SUPERBLOCK.get(0).copied().unwrap_or(0);
+    if superblock == 0 || offset!(super_mounts) == ABSENT {
+        return 0;
+    }
+    superblock + u64::from(offset!(super_mounts))
+}
+
+/// Writes the namespace at a place, unless that is the head of the list.
+#[inline(always)]
+fn meet_namespace(pass: &Pass, kind: NsKind) {
+    let layout = kind_layout(kind);
+    let base = pass.node.wrapping_sub(u64::from(constant(&layout.list)));
+    let key = base.wrapping_add(u64::from(constant(&layout.common)));
+    // The head has no mark of its own; what is taken for a namespace there is
+    // not of the right type.
+    if !is_namespace(key, kind) {
+        return;
+    }
+    // What was removed keeps its place in the list for a moment, but not its
+    // reference.
+    if peek::<u32>(key, offset!(ns_refs)) == 0 {
+        return;
+    }
+    count_written(pass);
+    if constant(&kind_layout(NsKind::User).list) == ABSENT {
+        visit(pass.out, key, kind);
+    } else {
+        // All owners are in a ring of their own.
+        write_namespace(&pass.out, key, kind);
+    }
+}
+
+#[inline(always)]
+fn count_written(pass: &Pass) {
+    // SAFETY: `written` points into the scratch.
+    unsafe { *pass.written += 1 };
+}
+
+/// What a superblock leads to.
+#[inline(always)]
+fn meet_superblock(pass: &Pass) {
+    let superblock = pass.node.wrapping_sub(u64::from(offset!(super_list)));
+    let magic: u64 = peek(superblock, offset!(super_magic));
+    if magic == NSFS_MAGIC
+        && let Some(place) = NSFS_SUPERBLOCK.get_ptr_mut(0)
+    {
+        // SAFETY: an aligned word of a map value.
+        unsafe { *place = superblock };
+    }
+    let lists_all = constant(&kind_layout(NsKind::User).list) != ABSENT;
+    if magic == PROC_MAGIC {
+        let pid_ns = procfs::pid_namespace_of(superblock);
+        if pid_ns != 0 {
+            count_written(pass);
+            pass.out.write(&WalkProcfs {
+                tag: Tag::Procfs as u32,
+                reserved: 0,
+                time: now(),
+                superblock,
+                pid_ns,
+            });
+            if !lists_all {
+                visit(pass.out, pid_ns, NsKind::Pid);
+            }
+        }
+    }
+    if lists_all {
+        return;
+    }
+    if magic == MQUEUE_MAGIC {
+        visit_if_one(pass, peek(superblock, offset!(super_info)), NsKind::Ipc);
+    }
+    visit_if_one(pass, peek(superblock, offset!(super_user_ns)), NsKind::User);
+}
+
+/// Writes the namespace whose structure is at `base`, if there is one: at the
+/// head of the list there is something else.
+#[inline(always)]
+fn visit_if_one(pass: &Pass, base: u64, kind: NsKind) {
+    let key = common_of(base, kind);
+    if key != 0 && is_namespace(key, kind) {
+        count_written(pass);
+        visit(pass.out, key, kind);
+    }
+}
+
+/// Meets what is at a place, and goes on to the next.
+#[inline(always)]
+fn step(pass: &mut Pass) -> i64 {
+    // SAFETY: `written` points into the scratch.
+    if unsafe { *pass.written } >= CHUNK {
+        pass.state = RING_MORE;
+        return 1;
+    }
+    if let Some(kind) = NsKind::from_u32(pass.ring) {
+        meet_namespace(pass, kind);
+    } else if pass.ring == Ring::Superblocks as u32 {
+        meet_superblock(pass);
+    } else if pass.node != pass.anchor {
+        let mount = pass.node - u64::from(offset!(mount_instance));
+        count_written(pass);
+        visit_nsfs(
+            pass.out,
+            peek(peek(mount, offset!(mount_root)), offset!(dentry_inode)),
+        );
+    }
+    // `list_head.next` comes first.
+    let next: u64 = peek(pass.node, 0);
+    pass.state = if next == pass.anchor {
+        RING_DONE
+    } else if next == pass.node || next == 0 {
+        RING_LOST
+    } else {
+        RING_MORE
+    };
+    pass.node = next;
+    i64::from(pass.state != RING_MORE)
+}
+
+extern "C" fn step_callback(_index: u32, pass: *mut Pass) -> i64 {
+    // SAFETY: `bpf_loop` hands back the context it was given.
+    step(unsafe { &mut *pass })
+}
+
+/// Writes the next chunk of the ring that [`WALK_CURSOR`] names.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn walk_ring(context: *const TaskContext) -> i32 {
+    let Some(out) = Out::once(context) else {
+        return 0;
+    };
+    let (Some(cursor), Some(scratch)) = (WALK_CURSOR.get_ptr_mut(0), WALK_SCRATCH.get_ptr_mut(0))
+    else {
+        return 0;
+    };
+    // SAFETY: both are this walk's own while it runs: a map value that
+    // userspace has finished writing, and the scratch.
+    let (ring, state, node, written) = unsafe {
+        (*scratch).written = 0;
+        (
+            (*cursor).ring,
+            (*cursor).state,
+            (*cursor).node,
+            &raw mut (*scratch).written,
+        )
+    };
+    let anchor = anchor(ring);
+    let mut pass = Pass {
+        out,
+        ring,
+        anchor,
+        node: if state == RING_START { anchor } else { node },
+        state: RING_NONE,
+        written,
+    };
+    if anchor != 0 {
+        // `list_head.prev` comes second.
+        let next: u64 = peek(pass.node, 0);
+        if peek::<u64>(next, 8) == pass.node {
+            // SAFETY: the callback has the signature that the helper
+            // documents, and the context outlives the call.
+            unsafe {
+                bpf_loop(
+                    MAX_STEPS,
+                    step_callback as *mut c_void,
+                    (&raw mut pass).cast(),
+                    0,
+                );
+            }
+        } else {
+            pass.state = RING_LOST;
+        }
+    }
+    // SAFETY: as above.
+    unsafe {
+        (*cursor).state = pass.state;
+        (*cursor).node = pass.node;
+    }
+    0
+}

@@ -1,0 +1,193 @@
+//! Every task, and what it shows.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_loop};
+use tracer_common::{
+    kind::{NsKind, Slot},
+    walk::{TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
+};
+
+use super::{MAX_LEVELS, Out, TaskContext, visit};
+use crate::{
+    cred::{self, Cred},
+    emit::{common_of, fill_nsproxy, now},
+    maps::{CREDS, WALK_SCRATCH, WALK_STARTED, WALKED},
+    mem::{offset, peek, read, read_or},
+    pid::{deepest_namespace, namespace_at},
+};
+
+/// `task_struct.flags`: a kernel thread (`PF_KTHREAD`).
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// The deepest pid namespace in which the task has a number; 0 once it is
+/// reaped.
+#[inline(always)]
+fn pid_namespace(task: u64) -> u64 {
+    let pid: u64 = read(task, offset!(task_thread_pid));
+    if pid == 0 {
+        return 0;
+    }
+    common_of(deepest_namespace(pid), NsKind::Pid)
+}
+
+/// Writes the task's nsproxy, if it is new, and returns its key.
+#[inline(always)]
+fn write_nsproxy(out: &Out) -> u64 {
+    let field = offset!(task_nsproxy);
+    let nsproxy: u64 = read(out.task, field);
+    if nsproxy == 0 || !out.first_visit(nsproxy) {
+        return nsproxy;
+    }
+    let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
+        return nsproxy;
+    };
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`.
+    let record = unsafe { &raw mut (*scratch).nsproxy };
+    // SAFETY: likewise.
+    unsafe {
+        (*record).tag = Tag::Nsproxy as u32;
+        (*record).reserved = 0;
+        (*record).time = now();
+        fill_nsproxy(&raw mut (*record).nsproxy, nsproxy);
+    }
+    if read::<u64>(out.task, field) != nsproxy {
+        // It let go of it meanwhile: what was read may be somebody else's. The
+        // switch is on the ring buffer.
+        let _ = WALKED.remove(nsproxy);
+        return 0;
+    }
+    // SAFETY: likewise.
+    out.write(unsafe { &*record });
+    nsproxy
+}
+
+/// The user namespace of the task's real credentials.
+#[inline(always)]
+fn user_namespace(task: u64) -> u64 {
+    let user_ns = read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
+    common_of(user_ns, NsKind::User)
+}
+
+/// Writes every task and its nsproxy, and counts its credentials.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
+    let Some(out) = Out::of(context) else {
+        return 0;
+    };
+    let task = out.task;
+    cred::met(task);
+    let nsproxy = write_nsproxy(&out);
+    let flags: u32 = read(task, offset!(task_flags));
+    let pid: u32 = read(task, offset!(task_pid));
+    let tgid: u32 = read(task, offset!(task_tgid));
+    let mut about = 0;
+    if flags & PF_KTHREAD != 0 {
+        about |= TASK_KTHREAD;
+    }
+    if pid == tgid {
+        about |= TASK_LEADER;
+    }
+    out.write(&WalkTask {
+        tag: Tag::Task as u32,
+        flags: about,
+        nsproxy,
+        user_ns: user_namespace(task),
+        pid_ns: pid_namespace(task),
+        pid,
+        tgid,
+        comm: read(task, offset!(task_comm)),
+    });
+    0
+}
+
+extern "C" fn sweep_callback(
+    _map: *mut c_void,
+    task: *const u64,
+    cred: *const Cred,
+    _context: *mut c_void,
+) -> i64 {
+    let started = WALK_STARTED.get(0).copied().unwrap_or(0);
+    // SAFETY: the kernel hands over a key and a value of the map.
+    unsafe { cred::sweep(*task, &*cred, started) };
+    0
+}
+
+/// Takes those tasks out of the set of credentials that a walk of all tasks
+/// did not meet.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn walk_sweep(context: *const TaskContext) -> i32 {
+    if Out::once(context).is_some() {
+        // SAFETY: the callback has the signature that the helper documents.
+        unsafe {
+            bpf_for_each_map_elem(
+                (&raw const CREDS).cast_mut().cast(),
+                sweep_callback as *mut c_void,
+                core::ptr::null_mut(),
+                0,
+            );
+        }
+    }
+    0
+}
+
+/// The pid namespaces of a task, from the deepest up.
+struct Ancestors {
+    out: Out,
+    pid: u64,
+    level: u32,
+}
+
+extern "C" fn ancestors_callback(index: u32, ancestors: *mut Ancestors) -> i64 {
+    // SAFETY: `bpf_loop` hands back the context it was given.
+    let ancestors = unsafe { &*ancestors };
+    if index > ancestors.level {
+        return 1;
+    }
+    let pid_ns = namespace_at(ancestors.pid, ancestors.level - index);
+    visit(ancestors.out, common_of(pid_ns, NsKind::Pid), NsKind::Pid);
+    0
+}
+
+/// Up to 6.17: writes the namespaces that every task shows, with their owners
+/// and, of pid namespaces, their parents.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn walk_shown(context: *const TaskContext) -> i32 {
+    let Some(out) = Out::of(context) else {
+        return 0;
+    };
+    let task = out.task;
+    let nsproxy: u64 = read(task, offset!(task_nsproxy));
+    if nsproxy != 0 {
+        let mut index = 0;
+        while index < Slot::COUNT {
+            let pointer = read_or(nsproxy, offset!(nsproxy_slots[index]), 0);
+            let kind = Slot::ALL[index].kind();
+            visit(out, common_of(pointer, kind), kind);
+            index += 1;
+        }
+    }
+    visit(out, user_namespace(task), NsKind::User);
+    let pid: u64 = read(task, offset!(task_thread_pid));
+    if pid != 0 {
+        let mut ancestors = Ancestors {
+            out,
+            pid,
+            level: peek(pid, offset!(pid_level)),
+        };
+        // SAFETY: the callback has the signature that the helper documents,
+        // and the context outlives the call.
+        unsafe {
+            bpf_loop(
+                MAX_LEVELS,
+                ancestors_callback as *mut c_void,
+                (&raw mut ancestors).cast(),
+                0,
+            );
+        }
+    }
+    0
+}

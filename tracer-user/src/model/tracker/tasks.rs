@@ -1,0 +1,136 @@
+//! What tasks contribute: credentials to user namespaces, pids to pid
+//! namespaces.
+//!
+//! The kernel programs count them, so here are only readings: of whether there
+//! are any, which a sequence number puts in order, and of how many, which is
+//! true for the moment at which it was read.
+
+use tracer_common::kind::NsKind;
+
+use super::super::{Contributors, NsFacts};
+use super::Tracker;
+use super::entry::{Entry, NsHandle};
+
+/// What is known of the tasks that keep a namespace active.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tasks {
+    /// Credentials.
+    creds: u32,
+    /// Pids, those of deeper namespaces included.
+    pids: u32,
+    /// How many of those are of deeper namespaces.
+    pids_below: u32,
+    /// When these were read.
+    at: u64,
+    /// Where the kernel keeps no active count: whether there are any.
+    hold: bool,
+    /// Number of the newest reading of that.
+    sequence: Option<u64>,
+}
+
+impl Tasks {
+    /// Whether they keep the namespace active, on kernels that do not count.
+    pub(super) fn hold(&self) -> bool {
+        self.hold
+    }
+}
+
+impl Tracker {
+    /// The credentials or pids of a namespace were counted, after drawing this
+    /// number.
+    pub(super) fn tasks_counted(&mut self, handle: NsHandle, facts: &NsFacts, sequence: u64) {
+        let Some(entry) = self.namespaces.get_mut(handle) else {
+            return;
+        };
+        let tasks = &mut entry.tasks;
+        if tasks.sequence.is_some_and(|newest| sequence <= newest) {
+            return;
+        }
+        tasks.sequence = Some(sequence);
+        let count = match entry.identity.kind {
+            NsKind::User => facts.creds,
+            NsKind::Pid => facts.pids,
+            _ => None,
+        };
+        tasks.hold = count.is_some_and(|count| count > 0);
+        self.enqueue(handle);
+    }
+
+    /// How many there were when these facts were read.
+    pub(super) fn sample_tasks(&mut self, handle: NsHandle, facts: &NsFacts, time: u64) {
+        let Some(entry) = self.namespaces.get_mut(handle) else {
+            return;
+        };
+        if time < entry.tasks.at {
+            return;
+        }
+        entry.tasks.at = time;
+        if let Some(creds) = facts.creds {
+            entry.tasks.creds = creds;
+        }
+        if let Some(pids) = facts.pids {
+            self.set_pids(handle, pids);
+        }
+    }
+
+    /// What a kernel that counts calls inactive has no tasks, even if this was
+    /// read before the last one was taken out of its own count.
+    pub(super) fn no_tasks(&mut self, handle: NsHandle) {
+        if let Some(entry) = self.namespaces.get_mut(handle) {
+            entry.tasks.creds = 0;
+            self.set_pids(handle, 0);
+        }
+    }
+
+    /// A pid has a number at each level, so each counts above, too.
+    pub(super) fn set_pids(&mut self, handle: NsHandle, pids: u32) {
+        let Some(entry) = self.namespaces.get_mut(handle) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.tasks.pids, pids);
+        if let Some(parent) = entry.parent {
+            self.pids_below(parent, before, pids);
+        }
+    }
+
+    /// The pids of one namespace below this one became so many.
+    pub(super) fn pids_below(&mut self, parent: NsHandle, before: u32, after: u32) {
+        if let Some(parent) = self.namespaces.get_mut(parent) {
+            let below = &mut parent.tasks.pids_below;
+            *below = below.saturating_sub(before).saturating_add(after);
+        }
+    }
+
+    /// Ties a pid namespace to its parent.
+    pub(super) fn adopt(&mut self, child: NsHandle, parent: NsHandle) {
+        if let Some(entry) = self.namespaces.get_mut(child)
+            && entry.identity.kind == NsKind::Pid
+            && entry.parent.is_none()
+        {
+            entry.parent = Some(parent);
+            let pids = entry.tasks.pids;
+            self.pids_below(parent, 0, pids);
+        }
+    }
+
+    /// What keeps a namespace active.
+    pub(super) fn contributors(&self, entry: &Entry) -> Contributors {
+        let tasks = &entry.tasks;
+        // Where the state follows from them, there is at least one or none.
+        let sampled = |count: u32| match (self.config.kernel_counts, tasks.hold) {
+            (true, _) => count,
+            (false, true) => count.max(1),
+            (false, false) => 0,
+        };
+        let (creds, pids) = match entry.identity.kind {
+            NsKind::User => (sampled(tasks.creds), 0),
+            NsKind::Pid => (0, sampled(tasks.pids.saturating_sub(tasks.pids_below))),
+            _ => (0, 0),
+        };
+        Contributors {
+            creds,
+            pids,
+            ..entry.because
+        }
+    }
+}
