@@ -10,10 +10,11 @@ use super::{
     lives::{IN_USE, WHOLE},
 };
 use crate::{
-    expect::{EXIT, clone, unshare},
+    expect::{EXIT, clone, same, unshare},
     held::HELD,
     process::Finally,
     stage::Stage,
+    trace::Step::{Activated, Deactivated, Destroyed},
     world::{SCRATCH, World},
 };
 
@@ -67,6 +68,14 @@ pub(super) fn procfs_mount_alone(world: &World) -> Result<()> {
 
     keeper.unmount(&place)?;
     stage.lives(&pid, WHOLE)?;
+    for (step, mounts) in [(Activated, 0), (Deactivated, 1), (Destroyed, 0)] {
+        let shown = stage.when(step, &pid)?;
+        same(
+            &format!("procfs mounts when {step}"),
+            Some(mounts),
+            shown.procfs_mounts,
+        )?;
+    }
     stage.changes(&inside.task(), &[clone(&["pid_for_children"]), EXIT])?;
     let task = keeper.task();
     keeper.end()?;

@@ -3,6 +3,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 
+use tracer_common::kind::NsKind::Pid;
+
 use super::Stage;
 use crate::{
     expect::same,
@@ -17,7 +19,7 @@ impl Stage<'_> {
         &self,
         expected: impl IntoIterator<Item = (&'n Namespace, Held)>,
     ) -> Result<()> {
-        let list = self.world.nslife.list()?;
+        let list = self.sums_agree()?;
         for (ns, held) in expected {
             let listed = list.find(ns);
             let listed = listed.with_context(|| format!("nslife list does not show {ns}"))?;
@@ -51,6 +53,13 @@ impl Stage<'_> {
         if self.world.kernel >= COUNTS {
             same("its active count", Some(sum), listed.active_count)?;
         }
+        same(
+            "why it is active",
+            Some(held.because),
+            listed.active_because,
+        )?;
+        let mounts = (listed.ns_type == Pid.name()).then_some(held.procfs_mounts);
+        same("its procfs mounts", mounts, listed.procfs_mounts)?;
         let refs = listed.ref_count;
         ensure!(refs.is_some_and(|refs| refs > 0), "nothing refers to it");
         Ok(())

@@ -7,8 +7,9 @@
 
 mod listed;
 mod rules;
+mod sums;
 
-use std::{collections::BTreeMap, fmt::Display, fs};
+use std::{cell::Cell, collections::BTreeMap, fmt::Display, fs};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tracer_common::kind::NsKind;
@@ -31,6 +32,8 @@ pub(crate) struct Stage<'w> {
     strangers: Vec<Task>,
     lives: BTreeMap<u64, Life>,
     changes: BTreeMap<u32, Vec<Change>>,
+    /// Whether [`Self::sums_agree`] was asked.
+    summed_up: Cell<bool>,
 }
 
 impl<'w> Stage<'w> {
@@ -43,6 +46,7 @@ impl<'w> Stage<'w> {
             strangers: Vec::new(),
             lives: BTreeMap::new(),
             changes: BTreeMap::new(),
+            summed_up: Cell::new(false),
         }
     }
 
@@ -141,7 +145,17 @@ impl<'w> Stage<'w> {
         life: Life,
     ) -> Result<()> {
         self.world.barrier()?;
-        self.all_live(all, life)
+        self.all_live(all, life)?;
+        self.sum_up_once()
+    }
+
+    /// Has [`Self::sums_agree`] checked while there is something to sum up, but not again and
+    /// again, for a list takes its time.
+    fn sum_up_once(&self) -> Result<()> {
+        if !self.summed_up.get() {
+            self.sums_agree()?;
+        }
+        Ok(())
     }
 
     /// Waits until these are the changes of nsproxy that a task has made. Returns them as the
@@ -187,6 +201,19 @@ impl<'w> Stage<'w> {
         complete.ok_or_else(|| log.look(self.from, |lines| complaint("time is up", lines)))
     }
 
+    /// A namespace as the trace showed it when it took this step for the last time.
+    pub(crate) fn when(&self, step: Step, ns: &Namespace) -> Result<Namespace> {
+        let shown = self.world.trace.log.look(self.from, |lines| {
+            let is_it =
+                |&(taken, about, _): &(_, &Namespace, _)| taken == step && about.id == ns.id;
+            steps(lines)
+                .filter(is_it)
+                .last()
+                .map(|(_, ns, _)| ns.clone())
+        });
+        shown.with_context(|| format!("{ns} was not {step}"))
+    }
+
     /// Fails unless these namespaces took a step in this order, each of them for the last time.
     pub(crate) fn in_order(&self, step: Step, expected: &[&Namespace]) -> Result<()> {
         let seen = self.world.trace.log.look(self.from, |lines| {
@@ -218,6 +245,7 @@ impl<'w> Stage<'w> {
     /// Fails unless everything is still as it was expected last, and as it always has to be.
     pub(crate) fn close(mut self) -> Result<()> {
         self.world.barrier()?;
+        self.sum_up_once()?;
         for (id, life) in self.lives.clone() {
             let ns = self.world.trace.log.look(self.from, |lines| {
                 steps(lines)

@@ -14,9 +14,7 @@ pub(crate) struct Namespace {
     pub(crate) state: State,
     pub(crate) ref_count: Option<u32>,
     pub(crate) active_count: Option<u32>,
-    #[serde(default)]
     pub(crate) active_because: Option<ActiveBecause>,
-    #[serde(default)]
     pub(crate) procfs_mounts: Option<u32>,
     pub(crate) initial: bool,
     pub(crate) owner: Option<u64>,
