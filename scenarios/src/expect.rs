@@ -4,20 +4,52 @@ use std::fmt::{Debug, Display};
 
 use anyhow::{Result, bail};
 
-use crate::trace::Step;
+use crate::{kernel::Version, trace::Step};
 
 /// The steps of a namespace's life, from its creation on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
-    /// The steps, which are the same on all kernels.
-    pub(crate) steps: &'static [Step],
+    steps: &'static [Step],
+    earlier: Option<(Version, Expected)>,
 }
 
 impl Life {
-    /// A life of these steps.
+    /// The same on all kernels.
     pub(crate) const fn new(steps: &'static [Step]) -> Self {
-        Self { steps }
+        Self {
+            steps,
+            earlier: None,
+        }
     }
+
+    /// Another life on kernels before this one, which behave differently: for this reason.
+    pub(crate) const fn before(self, version: Version, other: Self, because: &'static str) -> Self {
+        let steps = other.steps;
+        Self {
+            earlier: Some((version, Expected { steps, because })),
+            ..self
+        }
+    }
+
+    /// The steps on this kernel.
+    pub(crate) fn on(&self, kernel: Version) -> Expected {
+        match self.earlier {
+            Some((version, expected)) if kernel < version => expected,
+            _ => Expected {
+                steps: self.steps,
+                because: "",
+            },
+        }
+    }
+}
+
+/// The steps of a life on one kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// The steps.
+    pub(crate) steps: &'static [Step],
+    /// Why they are not the same on all kernels; empty if they are.
+    pub(crate) because: &'static str,
 }
 
 /// A change of nsproxy, as it is expected of a task.
@@ -44,6 +76,9 @@ pub(crate) const fn setns(changed: &'static [&'static str]) -> Change {
         changed,
     }
 }
+
+/// It enters a user namespace: it gets an nsproxy of its own, with the same namespaces.
+pub(crate) const ENTERED_USER: Change = setns(&[]);
 
 /// It is born into others than its parent's.
 pub(crate) const fn clone(changed: &'static [&'static str]) -> Change {
@@ -124,5 +159,15 @@ mod tests {
             Progress::Astray
         );
         assert_eq!(progress(&expected[..2], &expected), Progress::Astray);
+    }
+
+    #[test]
+    fn earlier_kernels_may_differ_for_a_reason() {
+        let life =
+            Life::new(&[Created, Activated]).before(Version(6, 19), Life::new(&[Created]), "why");
+        assert_eq!(life.on(Version(6, 18)).steps, [Created]);
+        assert_eq!(life.on(Version(6, 18)).because, "why");
+        assert_eq!(life.on(Version(6, 19)).steps, [Created, Activated]);
+        assert_eq!(life.on(Version(6, 19)).because, "");
     }
 }

@@ -8,6 +8,7 @@
 mod channel;
 mod daemon;
 mod expect;
+mod held;
 mod kernel;
 mod metrics;
 mod nslife;
