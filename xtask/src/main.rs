@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod initramfs;
 mod install;
 mod kernels;
@@ -32,6 +33,7 @@ enum Verb {
     Test(test::Options),
     Demo(demo::Options),
     Btf(btf::Options),
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
+        Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

@@ -97,6 +97,8 @@ enum Part {
     Unit,
     /// That the documentation builds, warnings denied.
     Doc,
+    /// A short run of each fuzzer, the same each time.
+    Fuzz,
     /// The scenarios, on each kernel.
     Scenarios,
 }
@@ -108,7 +110,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let mut report = Report::default();
 
     let object = ebpf::build(&project, Chatter::OnFailure)?;
-    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc] {
+    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc, Part::Fuzz] {
         if wanted(part) {
             report.extend(checks::run(&project, &object, part));
         }
