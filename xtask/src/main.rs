@@ -14,6 +14,7 @@ mod process;
 mod project;
 mod prometheus;
 mod qemu;
+mod record;
 mod test;
 mod toolchain;
 mod vm;
@@ -30,6 +31,7 @@ enum Verb {
     Vm(vm::Options),
     Test(test::Options),
     Demo(demo::Options),
+    Record(record::Options),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
+        Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {
