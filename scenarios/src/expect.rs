@@ -4,58 +4,20 @@ use std::fmt::{Debug, Display};
 
 use anyhow::{Result, bail};
 
-use crate::{
-    kernel::{COUNTS, Version},
-    trace::Step,
-};
+use crate::trace::Step;
 
 /// The steps of a namespace's life, from its creation on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
-    steps: &'static [Step],
-    uncounted: Option<(&'static [Step], &'static str)>,
+    /// The steps, which are the same on all kernels.
+    pub(crate) steps: &'static [Step],
 }
 
 impl Life {
-    /// The same on all kernels.
+    /// A life of these steps.
     pub(crate) const fn new(steps: &'static [Step]) -> Self {
-        Self {
-            steps,
-            uncounted: None,
-        }
+        Self { steps }
     }
-
-    /// Other steps on kernels that do not count activity, for this reason.
-    pub(crate) const fn where_uncounted(
-        self,
-        steps: &'static [Step],
-        because: &'static str,
-    ) -> Self {
-        Self {
-            uncounted: Some((steps, because)),
-            ..self
-        }
-    }
-
-    /// The steps on this kernel.
-    pub(crate) fn on(&self, kernel: Version) -> Expected {
-        match self.uncounted {
-            Some((steps, because)) if kernel < COUNTS => Expected { steps, because },
-            _ => Expected {
-                steps: self.steps,
-                because: "",
-            },
-        }
-    }
-}
-
-/// The steps of a life on one kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expected {
-    /// The steps.
-    pub(crate) steps: &'static [Step],
-    /// Why they are not the same on all kernels; empty if they are.
-    pub(crate) because: &'static str,
 }
 
 /// A change of nsproxy, as it is expected of a task.
@@ -162,13 +124,5 @@ mod tests {
             Progress::Astray
         );
         assert_eq!(progress(&expected[..2], &expected), Progress::Astray);
-    }
-
-    #[test]
-    fn kernels_that_do_not_count_may_be_expected_to_say_less() {
-        let life = Life::new(&[Created, Activated]).where_uncounted(&[Created], "why");
-        assert_eq!(life.on(Version(6, 18)).steps, [Created]);
-        assert_eq!(life.on(Version(6, 18)).because, "why");
-        assert_eq!(life.on(Version(6, 19)).steps, [Created, Activated]);
     }
 }

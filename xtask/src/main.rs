@@ -1,6 +1,7 @@
 //! Builds, boots, demonstrates and tests nslife: `cargo xtask VERB`.
 
 mod apt;
+mod btf;
 mod build;
 mod cache;
 mod demo;
@@ -31,6 +32,7 @@ enum Verb {
     Vm(vm::Options),
     Test(test::Options),
     Demo(demo::Options),
+    Btf(btf::Options),
     Record(record::Options),
 }
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
+        Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };

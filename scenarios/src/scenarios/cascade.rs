@@ -8,7 +8,7 @@ use super::{
         OUT_OF_REACH, OUT_OF_REACH_AGAIN, RESURRECTED, WHOLE_TWICE, are_merely_referenced,
         end_maker, end_sitter, socket_in,
     },
-    lives::{IN_USE, USER_IN_USE},
+    lives::IN_USE,
 };
 use crate::{
     expect::same,
@@ -35,7 +35,7 @@ pub(super) fn user_cascade(world: &World) -> Result<()> {
         same("its owner", Some(above), user.owner)?;
         same("its parent", Some(above), user.parent)?;
         stage.is_linked(&maker, "user", &user)?;
-        stage.lives(&user, USER_IN_USE)?;
+        stage.lives(&user, IN_USE)?;
         maker.map_root()?;
         users.push(user);
     }

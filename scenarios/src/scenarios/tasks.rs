@@ -5,12 +5,9 @@ use tracer_common::kind::NsKind::{Net, Pid, User, Uts};
 
 use super::lives::{IN_USE, WHOLE};
 use crate::{
-    expect::{EXIT, Life, clone, same, unshare},
+    expect::{EXIT, clone, same, unshare},
     stage::Stage,
-    trace::{
-        State,
-        Step::{Activated, Created, Deactivated},
-    },
+    trace::State,
     world::World,
 };
 
@@ -42,12 +39,6 @@ pub(super) fn two_in_one_namespace(world: &World) -> Result<()> {
 /// The threads of a process exit, the first one first. Their nsproxy goes with the last of them;
 /// the credentials of the first stay until the process is reaped.
 pub(super) fn threads_exit_in_any_order(world: &World) -> Result<()> {
-    /// The user namespace owns another that goes before the process is reaped.
-    const USER_OF_ZOMBIE: Life = IN_USE.where_uncounted(
-        &[Created, Activated, Deactivated],
-        "the credentials of a zombie do not count yet before 6.19",
-    );
-
     let mut stage = Stage::new(world);
     let mut leader = stage.puppet("leader")?;
     leader.unshare(&[User])?;
@@ -70,7 +61,7 @@ pub(super) fn threads_exit_in_any_order(world: &World) -> Result<()> {
     last.exit_thread()?;
     stage.all_live([&net, &uts], WHOLE)?;
     stage.changes(&last.task(), &[EXIT])?;
-    stage.still_live([&user], USER_OF_ZOMBIE)?;
+    stage.still_live([&user], IN_USE)?;
     leader.reap()?;
     stage.lives(&user, WHOLE)?;
     stage.changes(&leader.task(), &[unshare(&["uts", "net"])])?;
@@ -80,11 +71,6 @@ pub(super) fn threads_exit_in_any_order(world: &World) -> Result<()> {
 /// A process that has exited is in its user and pid namespaces still, and in no other, until it is
 /// reaped.
 pub(super) fn zombie_keeps_user_and_pid(world: &World) -> Result<()> {
-    const OF_ZOMBIE: Life = IN_USE.where_uncounted(
-        &[Created, Activated, Deactivated],
-        "the credentials and the number of a zombie do not count yet before 6.19",
-    );
-
     let mut stage = Stage::new(world);
     let parent = stage.puppet("parent")?;
     let child = stage.child(&parent, "zombie", &[User, Pid, Uts])?;
@@ -97,7 +83,7 @@ pub(super) fn zombie_keeps_user_and_pid(world: &World) -> Result<()> {
 
     child.exit()?;
     stage.lives(&uts, WHOLE)?;
-    stage.still_live([&user, &pid], OF_ZOMBIE)?;
+    stage.still_live([&user, &pid], IN_USE)?;
     for ns in [&user, &pid] {
         let listed = stage.listed(ns)?;
         same("its state with a zombie in it", State::Active, listed.state)?;

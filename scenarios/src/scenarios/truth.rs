@@ -10,6 +10,7 @@ use tracer_common::kind::NsKind;
 
 use crate::{
     expect::same,
+    kernel::LISTS,
     metrics::series,
     nslife::List,
     puppet::{File, Puppet},
@@ -83,7 +84,7 @@ pub(super) fn list_agrees_with_proc(world: &World) -> Result<()> {
 
 /// Whether a list says to be complete, and if not why.
 fn is_complete(world: &World, list: &List) -> Result<()> {
-    let expected = world.kernel >= crate::kernel::COUNTS;
+    let expected = world.kernel >= LISTS;
     same("whether the list is complete", expected, list.complete)?;
     same(
         "whether it says why not",

@@ -14,7 +14,7 @@ use tracer_common::kind::NsKind;
 
 use crate::{
     PATIENCE,
-    expect::{Change, Expected, Life, Progress, progress, row, same},
+    expect::{Change, Life, Progress, progress, row, same},
     kernel::LISTS,
     puppet::Puppet,
     trace::{Line, Namespace, Step, Switch, Task, What, brief},
@@ -103,8 +103,7 @@ impl<'w> Stage<'w> {
     /// Waits until this is the history of a namespace.
     pub(crate) fn lives(&mut self, ns: &Namespace, life: Life) -> Result<()> {
         self.lives.insert(ns.id, life);
-        let Expected { steps, because } = life.on(self.world.kernel);
-        self.history(ns, steps, because, |what| match what {
+        self.history(ns, life.steps, |what| match what {
             What::Step(step, about, _) if about.id == ns.id => Some(*step),
             _ => None,
         })?;
@@ -153,7 +152,7 @@ impl<'w> Stage<'w> {
     /// trace has them.
     pub(crate) fn changes(&mut self, task: &Task, expected: &[Change]) -> Result<Vec<Switch>> {
         self.changes.insert(task.pid, expected.to_vec());
-        self.history(task, expected, "", |what| match what {
+        self.history(task, expected, |what| match what {
             What::Switched(about, switch) if about.pid == task.pid => Some(switch.as_ref().clone()),
             _ => None,
         })
@@ -164,18 +163,13 @@ impl<'w> Stage<'w> {
         &self,
         of: &dyn Display,
         expected: &[E],
-        because: &str,
         tells: impl Fn(&What) -> Option<S>,
     ) -> Result<Vec<S>> {
         let read = |lines: &[Line]| lines.iter().filter_map(|l| tells(&l.what)).collect();
         let complaint = |problem: &str, lines: &[Line]| {
             let seen = lines.iter().filter(|line| tells(&line.what).is_some());
-            let reason = match because {
-                "" => String::new(),
-                because => format!(" ({because})"),
-            };
             anyhow!(
-                "{problem}: {of}: expected {}{reason}; saw {}",
+                "{problem}: {of}: expected {}; saw {}",
                 row(expected),
                 brief(seen)
             )
