@@ -16,6 +16,7 @@ mod process;
 mod project;
 mod prometheus;
 mod qemu;
+mod record;
 mod test;
 mod toolchain;
 mod vm;
@@ -34,6 +35,7 @@ enum Verb {
     Demo(demo::Options),
     Btf(btf::Options),
     Fuzz(fuzz::Options),
+    Record(record::Options),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
+        Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {
