@@ -108,20 +108,20 @@ struct NamespaceHandle {
     size: libc::c_uint,
     kind: libc::c_int,
     ns_id: u64,
-    /// 0 for whatever it is.
+    /// Its `CLONE_NEW*` flag. Later kernels than 6.18 do without.
     ns_type: u32,
-    /// 0 for whatever it is.
+    /// Likewise.
     inum: u32,
 }
 
-/// Opens the namespace that has this id (6.18 and later).
-pub(crate) fn open_by_id(ns_id: u64) -> io::Result<OwnedFd> {
+/// Opens the namespace that has this type and these numbers (6.18 and later).
+pub(crate) fn open_by_handle(kind: NsKind, ns_id: u64, inum: u32) -> io::Result<OwnedFd> {
     let handle = NamespaceHandle {
         size: 16,
         kind: NSFS_HANDLE,
         ns_id,
-        ns_type: 0,
-        inum: 0,
+        ns_type: kind.clone_flag(),
+        inum,
     };
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     // SAFETY: the kernel reads the handle, whose size is that of what follows its first two fields,

@@ -49,8 +49,8 @@ enum Order {
     OwnerOf { file: usize },
     /// `NS_GET_PARENT`.
     ParentOf { file: usize },
-    /// Open the namespace that has this id.
-    OpenById { ns_id: u64 },
+    /// Open the network namespace that has these numbers.
+    OpenByHandle { ns_id: u64, inum: u32 },
     /// Make a mount namespace out of what is mounted there.
     MountsOfTree { path: String },
     /// Make a mount namespace out of an empty file system.

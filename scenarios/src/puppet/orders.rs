@@ -6,7 +6,10 @@ use anyhow::Result;
 use tracer_common::kind::NsKind;
 
 use super::{File, Order, Puppet, Ran, Reply};
-use crate::{sys::clone_flags, trace::Task};
+use crate::{
+    sys::clone_flags,
+    trace::{Namespace, Task},
+};
 
 impl Puppet {
     /// Takes new namespaces of these types.
@@ -51,9 +54,12 @@ impl Puppet {
         self.get_file(&Order::ParentOf { file: namespace.0 })
     }
 
-    /// Opens the namespace that has this id.
-    pub(crate) fn open_by_id(&self, ns_id: u64) -> Result<File> {
-        self.get_file(&Order::OpenById { ns_id })
+    /// Opens a network namespace by a file handle that is made of its numbers.
+    pub(crate) fn open_by_handle(&self, net: &Namespace) -> Result<File> {
+        self.get_file(&Order::OpenByHandle {
+            ns_id: net.id,
+            inum: net.inum,
+        })
     }
 
     /// Makes a mount namespace out of what is mounted there.

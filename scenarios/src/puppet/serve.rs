@@ -130,7 +130,9 @@ impl Server {
                 let parent = sys::parent(self.file(file)?)?;
                 self.keep(parent)
             }
-            Order::OpenById { ns_id } => self.keep(sys::open_by_id(ns_id)?),
+            Order::OpenByHandle { ns_id, inum } => {
+                self.keep(sys::open_by_handle(NsKind::Net, ns_id, inum)?)
+            }
             Order::MountsOfTree { path } => self.keep(acts::mounts_of_tree(&path)?),
             Order::MountsOfNothing => self.keep(acts::mounts_of_nothing()?),
             Order::Bind { source, target } => done(mount_bind(source, target))?,

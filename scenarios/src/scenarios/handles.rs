@@ -1,4 +1,4 @@
-//! Namespaces that are opened by nothing but their id.
+//! Namespaces that are opened by nothing but their numbers.
 
 use anyhow::{Result, ensure};
 use tracer_common::kind::NsKind::{Net, User};
@@ -20,7 +20,7 @@ const STILL_OUT_OF_REACH: Life = OUT_OF_REACH.before(COUNTS, OUT_OF_REACH_AGAIN,
 /// From beginning to end.
 const WHOLE_WITH_HANDLE: Life = WHOLE.before(COUNTS, WHOLE_TWICE, OPENS_ALL);
 
-/// A file handle that is made of an id opens an active namespace. One that is inactive it revives
+/// A file handle that is made of numbers opens an active namespace. One that is inactive it revives
 /// on 6.18; later kernels call it stale.
 pub(super) fn opened_by_file_handle(world: &World) -> Result<()> {
     let mut stage = Stage::new(world);
@@ -30,14 +30,14 @@ pub(super) fn opened_by_file_handle(world: &World) -> Result<()> {
     let net = stage.born(&maker, Net)?;
     let sitter = stage.puppet("sitter")?;
     let socket = socket_in(&mut stage, &sitter, &maker)?;
-    let file = sitter.open_by_id(net.id)?;
+    let file = sitter.open_by_handle(&net)?;
     end_maker(&mut stage, maker)?;
     stage.still_live([&net, &user], IN_USE)?;
     stage.shows([(&net, HELD.nsfs()), (&user, HELD.owned(1))])?;
     sitter.close(file)?;
     stage.all_live([&net, &user], OUT_OF_REACH)?;
 
-    match sitter.open_by_id(net.id) {
+    match sitter.open_by_handle(&net) {
         Ok(file) => sitter.close(file)?,
         Err(error) => {
             let errno = error.downcast_ref::<Failure>().and_then(|f| f.errno);
