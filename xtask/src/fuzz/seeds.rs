@@ -7,7 +7,7 @@ use anyhow::Result;
 /// First words of records, and more: what kind of record it is.
 const KINDS: std::ops::RangeInclusive<u32> = 1..=24;
 /// Lengths of records, and more, in bytes.
-const LENGTHS: std::ops::RangeInclusive<usize> = 48..=320;
+const LENGTHS: std::ops::RangeInclusive<usize> = 16..=320;
 /// All records are a multiple of this long.
 const ALIGNMENT: usize = 8;
 
