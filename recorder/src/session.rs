@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use nslife::{
     engine::{Engine, Frame, Notice, Options, Tap},
-    model::{Config, Transition, Walk},
+    model::{Config, Walk},
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -25,6 +25,10 @@ const VERB: &str = "play";
 /// The kernel is taken to have said everything after this much silence: it destroys network and
 /// mount namespaces in its own time.
 const SILENCE: Duration = Duration::from_millis(1500);
+
+/// How often to begin anew if something was lost. The kernel skips a program that already runs on
+/// the same CPU, which happens now and then when a task is preempted there.
+const ATTEMPTS: u32 = 3;
 
 /// Everything that was said.
 pub(crate) struct Session {
@@ -82,13 +86,19 @@ impl Tape {
     }
 }
 
-/// Watches the player from before it starts until after its end.
+/// Has it played until nothing was lost.
 pub(crate) fn record(player: &OsStr) -> Result<Session> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
-    runtime.block_on(watch(player))
+    for _ in 0..ATTEMPTS {
+        if let Some(session) = runtime.block_on(watch(player))? {
+            return Ok(session);
+        }
+    }
+    bail!("something was lost {ATTEMPTS} times in a row")
 }
 
-async fn watch(player: &OsStr) -> Result<Session> {
+/// Watches the player from before it starts until after its end. `None` if something was lost.
+async fn watch(player: &OsStr) -> Result<Option<Session>> {
     let started_at = boottime();
     let tape = Tape::default();
     let mut engine = Engine::start_tapped(&Options::default(), tape.tap())?;
@@ -100,6 +110,7 @@ async fn watch(player: &OsStr) -> Result<Session> {
         .spawn()
         .with_context(|| format!("cannot run {}", player.display()))?;
     let mut answers = child.stdin.take().context("its input is piped")?;
+    let mut losses = Vec::new();
     let mut lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
     loop {
         // Each line says that all is at rest until there is an answer.
@@ -108,47 +119,45 @@ async fn watch(player: &OsStr) -> Result<Session> {
                 if line?.is_none() {
                     break;
                 }
-                settle(&mut engine, &tape).await?;
+                settle(&mut engine, &tape, &mut losses).await?;
                 let corrections = engine.walk(&mut Vec::new())?;
                 if corrections > 0 {
                     eprintln!("nslife-record: a walk corrected {corrections}");
                 }
                 answers.write_all(b"\n").await?;
             }
-            heard = listen(&mut engine) => heard?,
+            heard = listen(&mut engine, &mut losses) => heard?,
         }
     }
     let status = child.wait().await?;
     ensure!(status.success(), "the player ended with {status}");
+    engine.poll_now(&mut Vec::new(), &mut losses)?;
     let config = engine.tracker().config();
     drop(engine);
-    Ok(Session {
+    for loss in &losses {
+        eprintln!("nslife-record: {loss:?}");
+    }
+    Ok(losses.is_empty().then(|| Session {
         started_at,
         config,
         frames: tape.with(std::mem::take),
-    })
+    }))
 }
 
-/// Waits for the kernel, once. What was lost would be missing from the recording.
-async fn listen(engine: &mut Engine) -> Result<()> {
-    let (mut transitions, mut notices) = (Vec::<Transition>::new(), Vec::new());
-    engine.next(&mut transitions, &mut notices).await?;
-    for notice in notices {
-        if let Notice::Lost { cause, count } = notice {
-            bail!("{count} records were lost: {cause}");
-        }
-    }
+/// Waits for the kernel, once.
+async fn listen(engine: &mut Engine, losses: &mut Vec<Notice>) -> Result<()> {
+    engine.next(&mut Vec::new(), losses).await?;
     Ok(())
 }
 
 /// Waits until the kernel has nothing more to say.
-async fn settle(engine: &mut Engine, tape: &Tape) -> Result<()> {
+async fn settle(engine: &mut Engine, tape: &Tape, losses: &mut Vec<Notice>) -> Result<()> {
     let mut heard = tape.length();
     let mut silent_at = Instant::now() + SILENCE;
     loop {
         tokio::select! {
             () = sleep_until(silent_at) => return Ok(()),
-            result = listen(engine) => result?,
+            result = listen(engine, losses) => result?,
         }
         if tape.length() != heard {
             heard = tape.length();
