@@ -8,6 +8,7 @@ mod counts;
 mod discovery;
 mod identity;
 mod initial;
+mod inodes;
 mod lives;
 mod nsproxies;
 mod walks;
