@@ -11,6 +11,7 @@ mod initial;
 mod inodes;
 mod lives;
 mod nsproxies;
+mod procfs;
 mod walks;
 
 use std::num::NonZeroU64;
