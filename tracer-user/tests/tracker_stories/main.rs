@@ -11,6 +11,7 @@ mod initial;
 mod inodes;
 mod lives;
 mod nsproxies;
+mod parents;
 mod procfs;
 mod walks;
 

@@ -193,7 +193,7 @@ impl Tracker {
             self.quiet.push(handle);
         }
         self.sample_tasks(handle, facts, time);
-        self.link(handle, facts.owner, facts.parent, time, sink);
+        self.link(handle, time, sink);
         if !matches!(arrival, Arrival::Discovered)
             && let Some(ns) = self.view(handle)
         {
@@ -268,8 +268,8 @@ impl Tracker {
             return;
         };
         self.by_key.remove(&entry.identity.key);
-        if let Some(owner) = entry.owner {
-            self.disown(owner);
+        for above in [entry.owner, entry.parent].into_iter().flatten() {
+            self.disown(above);
         }
         if let Some(ns) = last {
             sink.namespace(Lifecycle::Freed, ns);

@@ -192,22 +192,22 @@ impl Tracker {
                     .get(handle)
                     .is_some_and(|entry| entry.walked == self.walks)
             {
-                self.link(handle, record.ns.owner, record.ns.parent, record.time, sink);
+                self.link(handle, record.time, sink);
             }
         }
+        // What is destroyed keeps the owner that it had.
         let is_adrift = |entry: &Entry| {
-            entry
-                .owner
-                .is_none_or(|owner| !self.namespaces.contains_key(owner))
+            matches!(entry.state(), Some(State::Active | State::Inactive))
+                && self.untied(entry) != (None, None)
         };
         let adrift: Vec<_> = self
             .namespaces
             .iter()
-            .filter(|(_, entry)| entry.identity.owner.is_some() && is_adrift(entry))
-            .map(|(handle, entry)| (handle, entry.identity.owner, entry.last_seen))
+            .filter(|(_, entry)| is_adrift(entry))
+            .map(|(handle, entry)| (handle, entry.last_seen))
             .collect();
-        for (handle, owner, time) in adrift {
-            self.link(handle, owner, None, time, sink);
+        for (handle, time) in adrift {
+            self.link(handle, time, sink);
         }
     }
 

@@ -222,6 +222,7 @@ fn pointers(facts: &NsproxyFacts) -> [Option<Identity>; Slot::COUNT] {
             inum: pointer.inum,
             unique: None,
             owner: None,
+            parent: None,
         })
     })
 }

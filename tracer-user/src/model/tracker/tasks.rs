@@ -33,6 +33,11 @@ impl Tasks {
     pub(super) fn hold(&self) -> bool {
         self.hold
     }
+
+    /// How many pids there were, those of deeper namespaces included.
+    pub(super) fn pids(&self) -> u32 {
+        self.pids
+    }
 }
 
 impl Tracker {
@@ -98,18 +103,6 @@ impl Tracker {
         if let Some(parent) = self.namespaces.get_mut(parent) {
             let below = &mut parent.tasks.pids_below;
             *below = below.saturating_sub(before).saturating_add(after);
-        }
-    }
-
-    /// Ties a pid namespace to its parent.
-    pub(super) fn adopt(&mut self, child: NsHandle, parent: NsHandle) {
-        if let Some(entry) = self.namespaces.get_mut(child)
-            && entry.identity.kind == NsKind::Pid
-            && entry.parent.is_none()
-        {
-            entry.parent = Some(parent);
-            let pids = entry.tasks.pids;
-            self.pids_below(parent, 0, pids);
         }
     }
 
