@@ -87,6 +87,7 @@ impl Tracker {
         self.count_tasks(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
+            self.end_absent_creds(walk);
         }
         self.settle(sink);
         self.end_absent_namespaces(walk, sink);
@@ -141,6 +142,10 @@ impl Tracker {
             Located::Stale => return false,
             Located::Nowhere => None,
             Located::At(handle) => match self.compare(handle, &who, time) {
+                Met::Same if self.counts_anew(handle, record) => {
+                    self.replace(handle, time, sink);
+                    None
+                }
                 Met::Same => Some(handle),
                 Met::Reference => None,
                 Met::Predecessor => return false,
@@ -171,7 +176,7 @@ impl Tracker {
         };
         self.read_count(handle, record.sequence, facts.active, sink);
         if let Some(sequence) = record.tasks_sequence {
-            self.tasks_counted(handle, facts, sequence);
+            self.tasks_counted(handle, facts, sequence, time);
         }
         if let Some(entry) = self.namespaces.get_mut(handle) {
             entry.walked = self.walks;

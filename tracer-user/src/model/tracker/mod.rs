@@ -149,7 +149,7 @@ impl Tracker {
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
             Body::Tasks { ns, sequence } => {
                 if let Some(handle) = self.observed(ns, sink) {
-                    self.tasks_counted(handle, ns, *sequence);
+                    self.tasks_counted(handle, ns, *sequence, origin.time);
                 }
             }
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
