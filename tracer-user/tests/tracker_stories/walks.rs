@@ -278,3 +278,17 @@ fn a_new_one_at_the_address_of_a_destroyed_one_is_told_by_the_time() {
     let (story, _) = kernel.merge(|walk| walk.ns(&uts));
     assert_eq!(story, ["freed uts", "created uts"]);
 }
+
+/// With a number that is never reused, one that is met is one that lives,
+/// whatever buried it.
+#[test]
+fn one_that_was_buried_by_mistake_comes_back() {
+    let mut kernel = World::walked(IDS);
+    let pid = kernel.ns("pid");
+    kernel.created(&pid);
+    kernel.merge(|_| {});
+    assert_eq!(kernel.get(&pid), None);
+    assert_eq!(kernel.opened(&pid, 1), NOTHING, "to events it is dead");
+    let (story, _) = kernel.merge(|walk| walk.ns(&pid));
+    assert_eq!(story, ["created pid"]);
+}

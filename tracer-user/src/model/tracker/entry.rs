@@ -48,7 +48,7 @@ impl Identity {
 }
 
 /// Equal as far as known.
-fn agree<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+pub(super) fn agree<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a == b,
         _ => true,

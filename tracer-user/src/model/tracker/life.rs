@@ -123,23 +123,25 @@ impl Tracker {
         let time = sink.at();
         match self.locate(&who, time, sink) {
             Located::At(handle) => {
+                // Seen later, it is one in the place of the one that was freed.
                 if let Some(entry) = self.namespaces.get_mut(handle)
-                    && entry.first_seen <= time
+                    && entry.last_seen <= time
                 {
                     entry.identity.inum = who.inum;
                     self.bury(handle, time, sink);
                 }
             }
-            Located::Nowhere => self.graves.insert(
-                (ns.key, ns.inum),
-                time,
-                NsGrave {
-                    kind: ns.kind,
-                    unique: None,
-                    id: None,
-                },
-            ),
-            Located::Stale => {}
+            // What is still to come of it, late, must find it dead.
+            Located::Nowhere | Located::Stale => {
+                if self.grave_of(&who).is_none_or(|stone| stone.time < time) {
+                    let grave = NsGrave {
+                        kind: ns.kind,
+                        unique: None,
+                        id: None,
+                    };
+                    self.graves.insert((ns.key, ns.inum), time, grave);
+                }
+            }
         }
     }
 

@@ -180,6 +180,10 @@ impl Tracker {
             Located::Stale => return None,
         };
         let entry = self.namespaces.get_mut(handle)?;
+        let created_at = entry.ns.as_ref().and_then(|ns| ns.created_at);
+        if created_at.is_some_and(|created_at| time < created_at) {
+            return None;
+        }
         entry.seen(time);
         entry.because.nsproxies = entry.because.nsproxies.saturating_add(1);
         self.enqueue(handle);

@@ -160,7 +160,8 @@ impl Tracker {
             self.promote(handle, facts, sink);
             handle
         } else {
-            if self.dead_until(&who).is_some_and(|until| time <= until) {
+            // What is met alive was buried by mistake.
+            if self.grave_of(&who).is_some_and(|stone| time <= stone.time) {
                 return false;
             }
             // Only what an earlier walk would have met must be new.
