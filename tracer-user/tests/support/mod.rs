@@ -15,7 +15,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use nslife::model::{
     Actor, Body, Census, Comm, Config, Contributors, Corrections, Event, Key, Namespace, NsFacts,
     NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy,
-    WalkRecord, WalkTask, What,
+    WalkProcfs, WalkRecord, WalkTask, What,
 };
 use tracer_common::event::Reason;
 use tracer_common::kind::{NsKind, Slot};
@@ -86,6 +86,15 @@ impl Ns {
 
     pub(crate) fn numbered(mut self, inum: u32) -> Self {
         self.facts.inum = NonZeroU32::new(inum).expect("not zero");
+        self
+    }
+
+    /// With so many credentials in it, if it is a user namespace, or pids.
+    pub(crate) fn with_tasks(mut self, count: u32) -> Self {
+        match self.facts.kind {
+            NsKind::User => self.facts.creds = Some(count),
+            _ => self.facts.pids = Some(count),
+        }
         self
     }
 
@@ -297,6 +306,31 @@ impl World {
         })
     }
 
+    /// Credentials or pids were counted, after all other readings.
+    pub(crate) fn tasks(&mut self, ns: &Ns, count: u32) -> Vec<String> {
+        self.sequence += 1;
+        self.tasks_numbered(ns, self.sequence, count)
+    }
+
+    pub(crate) fn tasks_numbered(&mut self, ns: &Ns, sequence: u64, count: u32) -> Vec<String> {
+        let ns = ns.with_tasks(count).facts;
+        self.tell(Body::Tasks { ns, sequence })
+    }
+
+    pub(crate) fn mounted(&mut self, ns: &Ns, superblock: u64) -> Vec<String> {
+        self.tell(Body::ProcfsMounted {
+            ns: ns.facts,
+            superblock: key(superblock),
+        })
+    }
+
+    pub(crate) fn unmounted(&mut self, ns: &Ns, superblock: u64) -> Vec<String> {
+        self.tell(Body::ProcfsGone {
+            ns: ns.facts,
+            superblock: key(superblock),
+        })
+    }
+
     pub(crate) fn installed(&mut self, nsproxy: &NsproxyFacts) -> Vec<String> {
         self.tell(Body::NsproxyInstalled(*nsproxy))
     }
@@ -370,23 +404,44 @@ pub(crate) struct Walker<'a> {
 
 impl Walker<'_> {
     pub(crate) fn ns(&mut self, ns: &Ns) {
-        self.record(ns, None, ns.facts.active);
+        self.record(ns.facts, None, None);
     }
 
     /// Meets it with this active count, read after all other readings.
     pub(crate) fn counted(&mut self, ns: &Ns, count: u32) {
         self.world.sequence += 1;
-        self.record(ns, Some(self.world.sequence), Some(count));
+        let active = Some(count);
+        let facts = NsFacts { active, ..ns.facts };
+        self.record(facts, Some(self.world.sequence), None);
     }
 
-    fn record(&mut self, ns: &Ns, sequence: Option<u64>, active: Option<u32>) {
+    /// Meets it with so many credentials or pids, counted likewise.
+    pub(crate) fn with_tasks(&mut self, ns: &Ns, count: u32) {
+        self.world.sequence += 1;
+        self.with_tasks_numbered(ns, self.world.sequence, count);
+    }
+
+    pub(crate) fn with_tasks_numbered(&mut self, ns: &Ns, sequence: u64, count: u32) {
+        self.record(ns.with_tasks(count).facts, None, Some(sequence));
+    }
+
+    fn record(&mut self, ns: NsFacts, sequence: Option<u64>, tasks_sequence: Option<u64>) {
         let record = WalkNs {
             time: self.world.tick(),
             sequence,
-            tasks_sequence: None,
-            ns: NsFacts { active, ..ns.facts },
+            tasks_sequence,
+            ns,
         };
         self.walk.extend([WalkRecord::Namespace(record)]);
+    }
+
+    pub(crate) fn procfs(&mut self, ns: &Ns, superblock: u64) {
+        let record = WalkProcfs {
+            time: self.world.tick(),
+            superblock: key(superblock),
+            pid_ns: ns.facts.key,
+        };
+        self.walk.extend([WalkRecord::Procfs(record)]);
     }
 
     pub(crate) fn nsproxy(&mut self, nsproxy: &NsproxyFacts) {

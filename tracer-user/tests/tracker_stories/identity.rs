@@ -156,3 +156,75 @@ fn own_numbers_start_after_those_of_the_initial_ones() {
     assert_eq!(kernel.get(&uts).unwrap().id, NsId(10));
     assert_eq!(kernel.get(&uts).unwrap().ns_id, None);
 }
+
+/// A record of an nsproxy that pointed to the predecessor comes late, and then
+/// that of the predecessor's end.
+#[test]
+fn the_end_of_a_predecessor_is_not_that_of_a_successor() {
+    let mut kernel = World::walked(OLD);
+    let uts = kernel.ns("uts");
+    let nsproxy = kernel.nsproxy(&[&uts]);
+    let installed_at = kernel.tick();
+    let freed_at = kernel.tick();
+    assert_eq!(kernel.created(&uts), ["created uts"]);
+    let installed = Body::NsproxyInstalled(nsproxy);
+    assert_eq!(kernel.tell_at(installed_at, installed), NOTHING);
+    let freed = Body::Freed(uts.facts.as_ref());
+    assert_eq!(kernel.tell_at(freed_at, freed), NOTHING);
+    assert_eq!(kernel.state(&uts), Some(State::Inactive));
+}
+
+#[test]
+fn one_that_was_seen_alive_later_was_not_freed() {
+    let mut kernel = World::new(OLD);
+    let uts = kernel.ns("uts");
+    let freed_at = kernel.tick();
+    kernel.opened(&uts, 1);
+    let opened_at = kernel.now;
+    let earlier = Body::NsfsOpened {
+        ns: uts.facts,
+        inode: support::key(1),
+    };
+    kernel.tell_at(freed_at - 1, earlier);
+    let freed = Body::Freed(uts.facts.as_ref());
+    assert_eq!(kernel.tell_at(freed_at, freed), NOTHING);
+    assert_eq!(kernel.state(&uts), Some(State::Active));
+    assert_eq!(
+        kernel.tell_at(opened_at, freed),
+        ["deactivated uts", "destroyed uts", "freed uts"]
+    );
+}
+
+/// Its end is heard of while another one is at its address, its life only
+/// when that one is gone, too.
+#[test]
+fn one_that_ended_unheard_of_does_not_come_to_life() {
+    let mut kernel = World::walked(OLD);
+    let net1 = kernel.ns("net1");
+    let net2 = kernel.ns("net2").in_place_of(&net1);
+    let opened_at = kernel.tick();
+    let freed_at = kernel.tick();
+    kernel.created(&net2);
+    kernel.tell_at(freed_at, Body::Freed(net1.facts.as_ref()));
+    kernel.freed(&net2);
+    let opened = Body::NsfsOpened {
+        ns: net1.facts,
+        inode: support::key(1),
+    };
+    assert_eq!(kernel.tell_at(opened_at, opened), NOTHING);
+    assert_eq!(kernel.get(&net1), None);
+}
+
+/// What is known of the dead is not forgotten because it is said again, with
+/// less.
+#[test]
+fn freed_twice_is_freed_once() {
+    let mut kernel = World::walked(COUNTS);
+    let net = kernel.ns("net");
+    kernel.created(&net);
+    kernel.freed(&net);
+    let again = Body::Freed(net.facts.as_ref());
+    assert_eq!(kernel.tell_at(kernel.now, again), NOTHING);
+    assert_eq!(kernel.count(&net, 1), NOTHING, "its number tells");
+    assert_eq!(kernel.get(&net), None);
+}

@@ -8,13 +8,18 @@ mod counts;
 mod discovery;
 mod identity;
 mod initial;
+mod inodes;
 mod lives;
 mod nsproxies;
+mod parents;
+mod procfs;
+mod tasks;
+mod types;
 mod walks;
 
 use std::num::NonZeroU64;
 
-use nslife::model::{Body, NsId, NsproxyFacts, State, What};
+use nslife::model::{Body, NsFacts, NsId, NsproxyFacts, State, What};
 use support::{ACTOR, COUNTS, IDS, INITIAL, Ns, OLD, World};
 use tracer_common::event::Reason;
 use tracer_common::kind::{NsKind, Slot};

@@ -162,3 +162,19 @@ fn an_address_can_be_used_again() {
     kernel.nsproxy_freed(&first);
     assert_eq!(kernel.installed(&first), ["resurrected net"]);
 }
+
+#[test]
+fn a_late_freeing_is_not_that_of_the_next_at_the_address() {
+    let mut kernel = World::walked(OLD);
+    let net = kernel.ns("net");
+    let nsproxy = kernel.nsproxy(&[&net]);
+    kernel.created(&net);
+    kernel.installed(&nsproxy);
+    let freed_at = kernel.tick();
+    kernel.installed(&nsproxy);
+    assert_eq!(
+        kernel.tell_at(freed_at, Body::NsproxyFreed(nsproxy)),
+        NOTHING
+    );
+    assert_eq!(kernel.state(&net), Some(State::Active));
+}

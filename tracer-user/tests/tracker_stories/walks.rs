@@ -270,28 +270,6 @@ fn tasks_are_counted_where_they_are() {
 }
 
 #[test]
-fn a_walk_meets_the_inode_that_events_name() {
-    let mut kernel = World::new(OLD);
-    let net = kernel.ns("net").stashed(1);
-    kernel.merge(|walk| walk.ns(&net));
-    assert_eq!(kernel.get(&net).unwrap().because.nsfs, 1);
-    assert_eq!(kernel.opened(&net, 1), NOTHING);
-    assert_eq!(kernel.get(&net).unwrap().because.nsfs, 1);
-    assert_eq!(kernel.evicted(&net, 2), NOTHING, "another one");
-    assert_eq!(kernel.evicted(&net, 1), ["deactivated net"]);
-}
-
-#[test]
-fn a_missed_eviction_is_put_right() {
-    let mut kernel = World::walked(OLD);
-    let net = kernel.ns("net");
-    kernel.created(&net);
-    kernel.opened(&net, 1);
-    let (story, _) = kernel.merge(|walk| walk.ns(&net));
-    assert_eq!(story, ["deactivated net"]);
-}
-
-#[test]
 fn a_new_one_at_the_address_of_a_destroyed_one_is_told_by_the_time() {
     let mut kernel = World::walked(OLD);
     let uts = kernel.ns("uts");
@@ -321,4 +299,18 @@ fn what_was_taken_for_the_owner_and_parent_is_put_right() {
     let outer = kernel.get(&outer).map(|ns| ns.id);
     assert!(outer.is_some());
     assert_eq!(above(&kernel), Some((outer, outer)));
+}
+
+/// With a number that is never reused, one that is met is one that lives,
+/// whatever buried it.
+#[test]
+fn one_that_was_buried_by_mistake_comes_back() {
+    let mut kernel = World::walked(IDS);
+    let pid = kernel.ns("pid");
+    kernel.created(&pid);
+    kernel.merge(|_| {});
+    assert_eq!(kernel.get(&pid), None);
+    assert_eq!(kernel.opened(&pid, 1), NOTHING, "to events it is dead");
+    let (story, _) = kernel.merge(|walk| walk.ns(&pid));
+    assert_eq!(story, ["created pid"]);
 }

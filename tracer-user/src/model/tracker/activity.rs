@@ -35,9 +35,6 @@ impl Tracker {
             return;
         }
         entry.sequence = sequence;
-        if active == 0 {
-            self.no_tasks(handle);
-        }
         // A signed count: 7.0 and 7.1 have a way to take it below zero.
         self.set_active(handle, active.cast_signed() > 0, sink);
     }

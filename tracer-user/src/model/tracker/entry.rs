@@ -26,6 +26,8 @@ pub(super) struct Identity {
     pub(super) unique: Option<NonZeroU64>,
     /// The owning user namespace, which never changes either.
     pub(super) owner: Option<Key>,
+    /// The parent of a pid or user namespace, likewise.
+    pub(super) parent: Option<Key>,
 }
 
 impl Identity {
@@ -36,6 +38,7 @@ impl Identity {
             && agree(self.inum, other.inum)
             && agree(self.unique, other.unique)
             && agree(self.owner, other.owner)
+            && agree(self.parent, other.parent)
     }
 
     /// Beyond that, a number that is never reused proves it.
@@ -45,7 +48,7 @@ impl Identity {
 }
 
 /// Equal as far as known.
-fn agree<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+pub(super) fn agree<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a == b,
         _ => true,
@@ -60,6 +63,7 @@ impl From<&NsFacts> for Identity {
             inum: Some(facts.inum),
             unique: facts.ns_id.or(facts.guard),
             owner: facts.owner,
+            parent: facts.parent,
         }
     }
 }
@@ -72,6 +76,7 @@ impl From<&NsRef> for Identity {
             inum: Some(ns.inum),
             unique: None,
             owner: None,
+            parent: None,
         }
     }
 }
@@ -86,15 +91,16 @@ pub(super) struct Entry {
     pub(super) ns: Option<Namespace>,
     /// Its owning user namespace. It may have been removed first.
     pub(super) owner: Option<NsHandle>,
-    /// Entries whose `owner` this is.
+    /// The parent of a pid namespace, likewise; that of a user namespace is
+    /// its owner.
+    pub(super) parent: Option<NsHandle>,
+    /// Entries whose `owner` or `parent` this is.
     pub(super) children: u32,
     /// What keeps it active; also counted for initial namespaces, which need
     /// nothing and are shown without.
     pub(super) because: Contributors,
     pub(super) inodes: Inodes,
     pub(super) tasks: Tasks,
-    /// The parent of a pid namespace. It may have been removed first.
-    pub(super) parent: Option<NsHandle>,
     /// Superblocks of procfs that show this pid namespace.
     pub(super) procfs: u32,
     /// Number of the newest reading of its active count.
@@ -117,11 +123,11 @@ impl Entry {
             identity,
             ns: None,
             owner: None,
+            parent: None,
             children: 0,
             because: Contributors::default(),
             inodes: Inodes::default(),
             tasks: Tasks::default(),
-            parent: None,
             procfs: 0,
             sequence: None,
             first_seen: time,

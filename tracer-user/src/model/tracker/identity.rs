@@ -7,9 +7,10 @@
 use tracer_common::kind::NsKind;
 
 use super::super::{NsFacts, NsId, State};
-use super::Tracker;
-use super::entry::{Identity, NsHandle};
+use super::entry::{Identity, NsHandle, agree};
 use super::sink::Sink;
+use super::tombstones::Tombstone;
+use super::{NsGrave, Tracker};
 
 /// The first of the inode numbers that the kernel set aside for initial
 /// namespaces; below it there are only ids.
@@ -89,15 +90,18 @@ impl Tracker {
     /// Up to when what is said about this namespace can only be about one
     /// that was freed: for ever, if a number tells that it is the same.
     pub(super) fn dead_until(&self, who: &Identity) -> Option<u64> {
+        let stone = self.grave_of(who)?;
+        // Address and inode number may both be in use again.
+        let is_certain = stone.about.unique.is_some() && who.unique.is_some();
+        Some(if is_certain { u64::MAX } else { stone.time })
+    }
+
+    /// The tombstone of this namespace, if nothing tells that it is another
+    /// one's.
+    pub(super) fn grave_of(&self, who: &Identity) -> Option<&Tombstone<NsGrave>> {
         let stone = self.graves.get(&(who.key, who.inum?))?;
-        if stone.about.kind != who.kind {
-            return None;
-        }
-        match (stone.about.unique, who.unique) {
-            (Some(dead), Some(unique)) => (dead == unique).then_some(u64::MAX),
-            // Address and inode number may both be in use again.
-            _ => Some(stone.time),
-        }
+        let agrees = stone.about.kind == who.kind && agree(stone.about.unique, who.unique);
+        agrees.then_some(stone)
     }
 
     /// The entry at this address, if it is known and agrees.

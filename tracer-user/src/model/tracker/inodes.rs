@@ -59,10 +59,14 @@ impl Inodes {
 
     /// The kernel evicted this one.
     pub(super) fn evict(&mut self, key: Key, time: u64) {
-        self.evicted = Some(Inode { key, at: time });
-        if self.first.is_some_and(|inode| inode.key == key) {
+        if self.evicted.is_none_or(|last| last.at <= time) {
+            self.evicted = Some(Inode { key, at: time });
+        }
+        // Seen later, it is another one at the address.
+        let is_it = |inode: &Inode| inode.key == key && inode.at <= time;
+        if self.first.as_ref().is_some_and(is_it) {
             self.first = (!self.more.is_empty()).then(|| self.more.remove(0));
-        } else if let Some(index) = self.more.iter().position(|inode| inode.key == key) {
+        } else if let Some(index) = self.more.iter().position(is_it) {
             self.more.remove(index);
         }
     }
@@ -76,9 +80,20 @@ impl Inodes {
         if !self.first.as_ref().is_some_and(stays) {
             self.first = (!self.more.is_empty()).then(|| self.more.remove(0));
         }
-        if let Some(key) = seen {
+        // Only the last eviction is remembered. If there was one since, this
+        // one may have gone before that: had it been opened later, an event
+        // would have said so.
+        let is_outdated = self.evicted.is_some_and(|last| last.at >= time);
+        if let Some(key) = seen
+            && (!is_outdated || self.has(key))
+        {
             self.open(key, time);
         }
+    }
+
+    fn has(&self, key: Key) -> bool {
+        let mut all = self.first.iter().chain(&self.more);
+        all.any(|inode| inode.key == key)
     }
 }
 
@@ -145,6 +160,30 @@ mod tests {
         inodes.open(key(2), 5 * LATER);
         inodes.walked(None, 4 * LATER);
         assert_eq!(inodes.count(), 1);
+    }
+
+    /// Who looks at a namespace again and again opens and closes it each time.
+    #[test]
+    fn a_walk_does_not_undo_any_of_many_evictions() {
+        let mut inodes = Inodes::default();
+        inodes.open(key(1), LATER);
+        inodes.evict(key(1), 3 * LATER);
+        inodes.open(key(2), 4 * LATER);
+        inodes.evict(key(2), 5 * LATER);
+        inodes.walked(Some(key(1)), 2 * LATER);
+        assert_eq!(inodes.count(), 0);
+    }
+
+    #[test]
+    fn a_late_eviction_is_not_that_of_a_later_one_at_the_address() {
+        let mut inodes = Inodes::default();
+        inodes.open(key(1), 3 * LATER);
+        inodes.evict(key(1), 2 * LATER);
+        assert_eq!(inodes.count(), 1);
+        inodes.evict(key(1), 5 * LATER);
+        inodes.evict(key(2), 2 * LATER);
+        inodes.open(key(1), 4 * LATER);
+        assert_eq!(inodes.count(), 0, "the newest eviction is remembered");
     }
 
     #[test]

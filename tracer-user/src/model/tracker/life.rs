@@ -123,23 +123,25 @@ impl Tracker {
         let time = sink.at();
         match self.locate(&who, time, sink) {
             Located::At(handle) => {
+                // Seen later, it is one in the place of the one that was freed.
                 if let Some(entry) = self.namespaces.get_mut(handle)
-                    && entry.first_seen <= time
+                    && entry.last_seen <= time
                 {
                     entry.identity.inum = who.inum;
                     self.bury(handle, time, sink);
                 }
             }
-            Located::Nowhere => self.graves.insert(
-                (ns.key, ns.inum),
-                time,
-                NsGrave {
-                    kind: ns.kind,
-                    unique: None,
-                    id: None,
-                },
-            ),
-            Located::Stale => {}
+            // What is still to come of it, late, must find it dead.
+            Located::Nowhere | Located::Stale => {
+                if self.grave_of(&who).is_none_or(|stone| stone.time < time) {
+                    let grave = NsGrave {
+                        kind: ns.kind,
+                        unique: None,
+                        id: None,
+                    };
+                    self.graves.insert((ns.key, ns.inum), time, grave);
+                }
+            }
         }
     }
 
@@ -193,7 +195,7 @@ impl Tracker {
             self.quiet.push(handle);
         }
         self.sample_tasks(handle, facts, time);
-        self.link(handle, facts.owner, facts.parent, time, sink);
+        self.link(handle, time, sink);
         if !matches!(arrival, Arrival::Discovered)
             && let Some(ns) = self.view(handle)
         {
@@ -268,8 +270,8 @@ impl Tracker {
             return;
         };
         self.by_key.remove(&entry.identity.key);
-        if let Some(owner) = entry.owner {
-            self.disown(owner);
+        for above in [entry.owner, entry.parent].into_iter().flatten() {
+            self.disown(above);
         }
         if let Some(ns) = last {
             sink.namespace(Lifecycle::Freed, ns);

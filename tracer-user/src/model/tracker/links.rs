@@ -25,6 +25,7 @@ impl Tracker {
         let who = Identity::from(facts);
         entry.identity.unique = entry.identity.unique.or(who.unique);
         entry.identity.owner = entry.identity.owner.or(who.owner);
+        entry.identity.parent = entry.identity.parent.or(who.parent);
         if let Some(ns) = &mut entry.ns
             && time >= ns.counts.at
             && (facts.refs.is_some() || facts.active.is_some())
@@ -36,30 +37,25 @@ impl Tracker {
             };
         }
         self.sample_tasks(handle, facts, time);
-        self.link(handle, facts.owner, facts.parent, time, sink);
+        self.link(handle, time, sink);
     }
 
-    /// Ties a known namespace to its owner and parent, as far as that is not
-    /// done.
-    pub(super) fn link(
-        &mut self,
-        handle: NsHandle,
-        owner: Option<Key>,
-        parent: Option<Key>,
-        time: u64,
-        sink: &mut Sink<'_>,
-    ) {
+    /// Ties a known namespace to its owner and parent, which it had at `time`,
+    /// as far as that is not done.
+    pub(super) fn link(&mut self, handle: NsHandle, time: u64, sink: &mut Sink<'_>) {
         let Some(entry) = self.namespaces.get(handle) else {
             return;
         };
-        let linked = entry
-            .owner
-            .is_some_and(|owner| self.namespaces.contains_key(owner));
-        if !linked
-            && let Some(key) = owner
-            && let Some(owner) = self.owner_at(key, handle, time, sink)
+        let (owner, parent) = self.untied(entry);
+        if let Some(key) = owner
+            && let Some(owner) = self.above(key, NsKind::User, handle, time, sink)
         {
             self.own(owner, handle);
+        }
+        if let Some(key) = parent
+            && let Some(parent) = self.above(key, NsKind::Pid, handle, time, sink)
+        {
+            self.adopt(handle, parent);
         }
         let Some(entry) = self.namespaces.get(handle) else {
             return;
@@ -68,16 +64,7 @@ impl Tracker {
             return;
         };
         let owner = ns.owner.or_else(|| self.id_at(entry.owner?));
-        let above = parent.and_then(|parent| {
-            let &handle = self.by_key.get(&parent)?;
-            let parent = self.namespaces.get(handle)?.ns.as_ref()?;
-            (parent.kind == ns.kind).then_some((handle, parent.id))
-        });
-        let parent = match ns.kind {
-            // One and the same, and the owner is put right if it was mistaken.
-            NsKind::User => owner,
-            _ => ns.parent.or(above.map(|(_, id)| id)),
-        };
+        let parent = ns.parent.or_else(|| self.id_at(entry.parent?));
         if let Some(entry) = self.namespaces.get_mut(handle)
             && let Some(ns) = &mut entry.ns
         {
@@ -85,31 +72,49 @@ impl Tracker {
             ns.owner = owner;
             ns.parent = parent;
         }
-        if let Some((above, _)) = above {
-            self.adopt(handle, above);
-        }
     }
 
-    /// The user namespace at this address, which owned `child` at `time`.
-    fn owner_at(
+    /// Owner and parent of a namespace, where it is not tied to them. The
+    /// parent of a user namespace is its owner.
+    pub(super) fn untied(&self, entry: &Entry) -> (Option<Key>, Option<Key>) {
+        let is_tied = |above: Option<NsHandle>| {
+            above.is_some_and(|above| self.namespaces.contains_key(above))
+        };
+        let Identity {
+            kind,
+            owner,
+            parent,
+            ..
+        } = entry.identity;
+        (
+            owner.filter(|_| !is_tied(entry.owner)),
+            parent.filter(|_| kind == NsKind::Pid && !is_tied(entry.parent)),
+        )
+    }
+
+    /// The namespace of this type at this address, which was the owner or the
+    /// parent of `child` at `time`.
+    fn above(
         &mut self,
         key: Key,
+        kind: NsKind,
         child: NsHandle,
         time: u64,
         sink: &mut Sink<'_>,
     ) -> Option<NsHandle> {
         let who = Identity {
             key,
-            kind: NsKind::User,
+            kind,
             inum: None,
             unique: None,
             owner: None,
+            parent: None,
         };
         if self.by_key.get(&key) == Some(&child) {
             return None;
         }
         match self.locate(&who, time, sink) {
-            Located::At(owner) => Some(owner),
+            Located::At(above) => Some(above),
             Located::Nowhere => Some(self.entry_for(who, time)),
             Located::Stale => None,
         }
@@ -133,12 +138,29 @@ impl Tracker {
         }
     }
 
-    /// One that this user namespace owned was removed.
-    pub(super) fn disown(&mut self, owner: NsHandle) {
-        if let Some(entry) = self.namespaces.get_mut(owner) {
+    /// Ties a pid namespace to its parent, of which its pids are pids, too.
+    fn adopt(&mut self, child: NsHandle, parent: NsHandle) {
+        let id = self.id_at(parent);
+        let Some(entry) = self.namespaces.get_mut(child) else {
+            return;
+        };
+        entry.parent = Some(parent);
+        if let Some(ns) = &mut entry.ns {
+            ns.parent = id;
+        }
+        let pids = entry.tasks.pids();
+        if let Some(parent) = self.namespaces.get_mut(parent) {
+            parent.children = parent.children.saturating_add(1);
+        }
+        self.pids_below(parent, 0, pids);
+    }
+
+    /// One that this namespace was the owner or the parent of was removed.
+    pub(super) fn disown(&mut self, above: NsHandle) {
+        if let Some(entry) = self.namespaces.get_mut(above) {
             entry.children = entry.children.saturating_sub(1);
         }
-        self.forget_unused(owner);
+        self.forget_unused(above);
     }
 
     /// The namespace that a slot of an nsproxy points to now counts one more
@@ -158,6 +180,10 @@ impl Tracker {
             Located::Stale => return None,
         };
         let entry = self.namespaces.get_mut(handle)?;
+        let created_at = entry.ns.as_ref().and_then(|ns| ns.created_at);
+        if created_at.is_some_and(|created_at| time < created_at) {
+            return None;
+        }
         entry.seen(time);
         entry.because.nsproxies = entry.because.nsproxies.saturating_add(1);
         self.enqueue(handle);

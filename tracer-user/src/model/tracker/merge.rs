@@ -87,6 +87,7 @@ impl Tracker {
         self.count_tasks(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
+            self.end_absent_creds(walk);
         }
         self.settle(sink);
         self.end_absent_namespaces(walk, sink);
@@ -141,6 +142,10 @@ impl Tracker {
             Located::Stale => return false,
             Located::Nowhere => None,
             Located::At(handle) => match self.compare(handle, &who, time) {
+                Met::Same if self.counts_anew(handle, record) => {
+                    self.replace(handle, time, sink);
+                    None
+                }
                 Met::Same => Some(handle),
                 Met::Reference => None,
                 Met::Predecessor => return false,
@@ -155,7 +160,8 @@ impl Tracker {
             self.promote(handle, facts, sink);
             handle
         } else {
-            if self.dead_until(&who).is_some_and(|until| time <= until) {
+            // What is met alive was buried by mistake.
+            if self.grave_of(&who).is_some_and(|stone| time <= stone.time) {
                 return false;
             }
             // Only what an earlier walk would have met must be new.
@@ -171,7 +177,7 @@ impl Tracker {
         };
         self.read_count(handle, record.sequence, facts.active, sink);
         if let Some(sequence) = record.tasks_sequence {
-            self.tasks_counted(handle, facts, sequence);
+            self.tasks_counted(handle, facts, sequence, time);
         }
         if let Some(entry) = self.namespaces.get_mut(handle) {
             entry.walked = self.walks;
@@ -192,22 +198,22 @@ impl Tracker {
                     .get(handle)
                     .is_some_and(|entry| entry.walked == self.walks)
             {
-                self.link(handle, record.ns.owner, record.ns.parent, record.time, sink);
+                self.link(handle, record.time, sink);
             }
         }
+        // What is destroyed keeps the owner that it had.
         let is_adrift = |entry: &Entry| {
-            entry
-                .owner
-                .is_none_or(|owner| !self.namespaces.contains_key(owner))
+            matches!(entry.state(), Some(State::Active | State::Inactive))
+                && self.untied(entry) != (None, None)
         };
         let adrift: Vec<_> = self
             .namespaces
             .iter()
-            .filter(|(_, entry)| entry.identity.owner.is_some() && is_adrift(entry))
-            .map(|(handle, entry)| (handle, entry.identity.owner, entry.last_seen))
+            .filter(|(_, entry)| is_adrift(entry))
+            .map(|(handle, entry)| (handle, entry.last_seen))
             .collect();
-        for (handle, owner, time) in adrift {
-            self.link(handle, owner, None, time, sink);
+        for (handle, time) in adrift {
+            self.link(handle, time, sink);
         }
     }
 

@@ -5,9 +5,10 @@
 //! - A life has no gaps. A step that must have happened and was not seen is
 //!   said before the one that was.
 //! - What is gone does not come back: see [`tombstones`].
-//! - A namespace that is only referred to, by an nsproxy or by one that it
-//!   owns, is kept without being shown, so that nothing is missing from its
-//!   contributors when it comes to be known: see [`entry::Entry::ns`].
+//! - A namespace that is only referred to, by an nsproxy or by one that it is
+//!   the owner or the parent of, is kept without being shown, so that nothing
+//!   is missing from its contributors when it comes to be known: see
+//!   [`entry::Entry::ns`].
 //! - On kernels that count, the newest reading of the count is the state. On
 //!   others the state follows from contributors, and nothing else sets it.
 //! - Discovery is silent: that a namespace is there says nothing about when
@@ -153,7 +154,7 @@ impl Tracker {
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
             Body::Tasks { ns, sequence } => {
                 if let Some(handle) = self.observed(ns, sink) {
-                    self.tasks_counted(handle, ns, *sequence);
+                    self.tasks_counted(handle, ns, *sequence, origin.time);
                 }
             }
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
@@ -206,6 +207,10 @@ impl Tracker {
     fn view_of(&self, entry: &Entry) -> Option<Namespace> {
         let mut ns = entry.ns?;
         ns.owner = ns.owner.or_else(|| self.id_at(entry.owner?));
+        ns.parent = match ns.kind {
+            NsKind::User => ns.owner,
+            _ => ns.parent.or_else(|| self.id_at(entry.parent?)),
+        };
         ns.because = if ns.initial {
             Contributors::default()
         } else {

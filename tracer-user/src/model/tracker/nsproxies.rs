@@ -80,7 +80,8 @@ impl Tracker {
     pub(super) fn nsproxy_freed(&mut self, facts: &NsproxyFacts, sink: &mut Sink<'_>) {
         let time = sink.at();
         match self.nsproxies.get(&facts.key) {
-            Some(held) if held.first_seen > time => {}
+            // Seen later, it is another one at the address.
+            Some(held) if held.last_seen > time => {}
             Some(_) => self.let_go(facts.key, time, Some(facts.count), sink),
             None => self
                 .nsproxy_graves
@@ -222,6 +223,7 @@ fn pointers(facts: &NsproxyFacts) -> [Option<Identity>; Slot::COUNT] {
             inum: pointer.inum,
             unique: None,
             owner: None,
+            parent: None,
         })
     })
 }

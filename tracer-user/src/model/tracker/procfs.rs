@@ -45,7 +45,8 @@ impl Tracker {
                 procfs.walked = self.walks;
                 return;
             }
-            // Another one at its address.
+            // Another one was at its address before, or is there now.
+            Some(procfs) if time < procfs.last_seen => return,
             Some(_) => self.drop_procfs(key, time.saturating_sub(1)),
             None => {}
         }

@@ -7,7 +7,7 @@
 
 use tracer_common::kind::NsKind;
 
-use super::super::{Contributors, NsFacts};
+use super::super::{Contributors, NsFacts, Walk, WalkNs};
 use super::Tracker;
 use super::entry::{Entry, NsHandle};
 
@@ -24,8 +24,9 @@ pub(super) struct Tasks {
     at: u64,
     /// Where the kernel keeps no active count: whether there are any.
     hold: bool,
-    /// Number of the newest reading of that.
+    /// Number of the newest reading of that, and when it was made.
     sequence: Option<u64>,
+    read_at: u64,
 }
 
 impl Tasks {
@@ -33,30 +34,80 @@ impl Tasks {
     pub(super) fn hold(&self) -> bool {
         self.hold
     }
+
+    /// How many pids there were, those of deeper namespaces included.
+    pub(super) fn pids(&self) -> u32 {
+        self.pids
+    }
 }
 
 impl Tracker {
     /// The credentials or pids of a namespace were counted, after drawing this
     /// number.
-    pub(super) fn tasks_counted(&mut self, handle: NsHandle, facts: &NsFacts, sequence: u64) {
+    pub(super) fn tasks_counted(
+        &mut self,
+        handle: NsHandle,
+        facts: &NsFacts,
+        sequence: u64,
+        time: u64,
+    ) {
         let Some(entry) = self.namespaces.get_mut(handle) else {
             return;
         };
-        let tasks = &mut entry.tasks;
-        if tasks.sequence.is_some_and(|newest| sequence <= newest) {
-            return;
-        }
-        tasks.sequence = Some(sequence);
         let count = match entry.identity.kind {
             NsKind::User => facts.creds,
             NsKind::Pid => facts.pids,
             _ => None,
         };
-        tasks.hold = count.is_some_and(|count| count > 0);
-        self.enqueue(handle);
+        let tasks = &mut entry.tasks;
+        if let Some(count) = count
+            && tasks.sequence.is_none_or(|newest| sequence > newest)
+        {
+            tasks.sequence = Some(sequence);
+            tasks.read_at = time;
+            tasks.hold = count > 0;
+            self.enqueue(handle);
+        }
     }
 
-    /// How many there were when these facts were read.
+    /// Whether a walk found that the numbers of readings have begun anew. Then
+    /// this is another namespace, which nothing else tells if address, inode
+    /// number, owner and parent are the same. Of one namespace a walk that is
+    /// later than a reading has a higher number: an event is given its time
+    /// after its number, a walk before.
+    pub(super) fn counts_anew(&self, handle: NsHandle, record: &WalkNs) -> bool {
+        self.namespaces.get(handle).is_some_and(|entry| {
+            record.tasks_sequence.is_some()
+                && record.tasks_sequence <= entry.tasks.sequence
+                && record.time > entry.tasks.read_at
+        })
+    }
+
+    /// Ends the credentials in user namespaces that a walk of all tasks would
+    /// have met, had there been any. (A pid can be there without a task.)
+    pub(super) fn end_absent_creds(&mut self, walk: &Walk) {
+        let is_absent = |entry: &Entry| {
+            entry.identity.kind == NsKind::User
+                && entry.tasks.hold
+                && entry.walked != self.walks
+                && entry.tasks.read_at < walk.started_at
+        };
+        let absent: Vec<_> = self
+            .namespaces
+            .iter()
+            .filter_map(|(handle, entry)| is_absent(entry).then_some(handle))
+            .collect();
+        for handle in absent {
+            if let Some(entry) = self.namespaces.get_mut(handle) {
+                entry.tasks.hold = false;
+                self.enqueue(handle);
+            }
+        }
+    }
+
+    /// How many there were when these facts were read. What a kernel that
+    /// counts calls inactive has none, even if this was read before the last
+    /// one was taken out of its own count.
     pub(super) fn sample_tasks(&mut self, handle: NsHandle, facts: &NsFacts, time: u64) {
         let Some(entry) = self.namespaces.get_mut(handle) else {
             return;
@@ -65,20 +116,14 @@ impl Tracker {
             return;
         }
         entry.tasks.at = time;
+        let is_inactive =
+            self.config.kernel_counts && facts.active.is_some_and(|count| count.cast_signed() <= 0);
+        let sample = |count: u32| if is_inactive { 0 } else { count };
         if let Some(creds) = facts.creds {
-            entry.tasks.creds = creds;
+            entry.tasks.creds = sample(creds);
         }
         if let Some(pids) = facts.pids {
-            self.set_pids(handle, pids);
-        }
-    }
-
-    /// What a kernel that counts calls inactive has no tasks, even if this was
-    /// read before the last one was taken out of its own count.
-    pub(super) fn no_tasks(&mut self, handle: NsHandle) {
-        if let Some(entry) = self.namespaces.get_mut(handle) {
-            entry.tasks.creds = 0;
-            self.set_pids(handle, 0);
+            self.set_pids(handle, sample(pids));
         }
     }
 
@@ -98,18 +143,6 @@ impl Tracker {
         if let Some(parent) = self.namespaces.get_mut(parent) {
             let below = &mut parent.tasks.pids_below;
             *below = below.saturating_sub(before).saturating_add(after);
-        }
-    }
-
-    /// Ties a pid namespace to its parent.
-    pub(super) fn adopt(&mut self, child: NsHandle, parent: NsHandle) {
-        if let Some(entry) = self.namespaces.get_mut(child)
-            && entry.identity.kind == NsKind::Pid
-            && entry.parent.is_none()
-        {
-            entry.parent = Some(parent);
-            let pids = entry.tasks.pids;
-            self.pids_below(parent, 0, pids);
         }
     }
 
