@@ -84,12 +84,7 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
 /// number.
 #[inline(always)]
 pub fn deepest_namespace(pid: u64) -> u64 {
-    namespace_at(pid, read(pid, offset!(pid_level)))
-}
-
-/// The one at this level.
-#[inline(always)]
-pub fn namespace_at(pid: u64, level: u32) -> u64 {
+    let level: u32 = read(pid, offset!(pid_level));
     let upid =
         pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size));
     read(upid, offset!(upid_ns))

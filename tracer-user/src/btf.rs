@@ -206,6 +206,7 @@ impl KernelBtf {
             task_fs: required("task_struct", "fs")?,
             task_signal: required("task_struct", "signal")?,
             signal_live: required("signal_struct", "live")?,
+            signal_pids: required("signal_struct", "pids")?,
             cred_user_ns: required("cred", "user_ns")?,
             pid_level: required("pid", "level")?,
             pid_numbers: required("pid", "numbers")?,

@@ -2,13 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
-    vm::{Builds, Hardware, HardwareOptions, Outcome, Run, Workshop},
+    vm::{Builds, HardwareOptions, Workshop, output_of},
 };
 
 /// The package, and its program, that reduces a kernel's BTF.
@@ -27,8 +26,6 @@ const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 const FOLDER: &str = "tracer-user/tests/btf";
 /// A file there that says which kernel each of them is of.
 const INDEX: &str = "kernels.txt";
-/// How long one kernel may take.
-const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Read the BTF of kernels, minimized, into the files that tests of nslife use.
 ///
@@ -62,7 +59,8 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     fs::create_dir_all(&folder)?;
     for series in kernels {
         let kernel = Kernel::get(&workshop.project.cache, series)?;
-        let btf = read(&workshop, &minimizer, &kernel, &hardware)?;
+        let command = vec![minimizer.clone().into(), KERNEL_BTF.into()];
+        let btf = output_of(&workshop, &kernel, &hardware, command)?;
         fs::write(folder.join(format!("{series}.btf")), &btf)?;
         record(&folder.join(INDEX), series, &kernel.package)?;
         println!("{series}  {} bytes  {}", btf.len(), kernel.package);
@@ -80,35 +78,6 @@ fn build(project: &Project) -> Result<PathBuf> {
         .env("NSLIFE_EBPF_OBJECT", object);
     run_command(&mut cargo, Chatter::OnFailure)?;
     Ok(project.target.join("release").join(MINIMIZER))
-}
-
-/// Boots a kernel and returns its minimized BTF.
-fn read(
-    workshop: &Workshop,
-    minimizer: &Path,
-    kernel: &Kernel,
-    hardware: &Hardware,
-) -> Result<Vec<u8>> {
-    let command = vec![minimizer.into(), KERNEL_BTF.into()];
-    let job = workshop.job(kernel.series, command, &[], &[], env::current_dir()?)?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware,
-        kernel_arguments: "",
-        timeout: TIMEOUT,
-    };
-    let mut btf = Vec::new();
-    let package = &kernel.package;
-    match run.run(&mut btf, &mut io::stderr())? {
-        Outcome::Exited(0) => Ok(btf),
-        Outcome::Exited(status) => bail!("{MINIMIZER} failed on {package}: status {status}"),
-        Outcome::Interrupted(signal) => bail!("interrupted by signal {signal}"),
-        Outcome::TimedOut(logs) => bail!("{package}: the time was up{logs}"),
-        Outcome::Died(logs) => bail!("{package}: the machine died{logs}"),
-    }
 }
 
 /// Notes in the index which package a series was read from.

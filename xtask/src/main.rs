@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod initramfs;
 mod install;
 mod kernels;
@@ -15,6 +16,7 @@ mod process;
 mod project;
 mod prometheus;
 mod qemu;
+mod record;
 mod test;
 mod toolchain;
 mod vm;
@@ -32,6 +34,8 @@ enum Verb {
     Test(test::Options),
     Demo(demo::Options),
     Btf(btf::Options),
+    Fuzz(fuzz::Options),
+    Record(record::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
+        Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
+        Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

@@ -19,7 +19,7 @@ use tracer_common::{
 use super::{
     Out, TaskContext,
     files::{NSFS_MAGIC, visit_nsfs},
-    visit, write_namespace,
+    visit, visit_pid, write_namespace,
 };
 use crate::{
     emit::{common_of, is_namespace, now},
@@ -156,7 +156,7 @@ fn meet_superblock(pass: &Pass) {
                 pid_ns,
             });
             if !lists_all {
-                visit(pass.out, pid_ns, NsKind::Pid);
+                visit_pid(pass.out, pid_ns);
             }
         }
     }

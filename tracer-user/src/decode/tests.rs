@@ -362,7 +362,7 @@ fn unknown_numbers_name_the_field_and_the_place() {
     }
     let offset = offset_of!(NsEvent, ns) + offset_of!(NsInfo, kind);
     let error = event(&ns_event(What::NsFreed).u32(offset, 8).0).unwrap_err();
-    assert_eq!(error.to_string(), "unknown namespace type 8 at byte 92");
+    assert_eq!(error.to_string(), "unknown namespace type 8 at byte 100");
     let offset = offset_of!(NsproxyEvent, reason);
     let error = event(&switched_for(Reason::Exit).u32(offset, 6).0).unwrap_err();
     assert_eq!(error.to_string(), "unknown reason 6 at byte 48");

@@ -15,7 +15,8 @@ const FIELDS: &[(&str, Span)] = &[
     ("ops_type", Span("6.1", "6.17")),
     ("ns_id", Span("6.18", "7.3")),
     ("ns_active", Span("6.19", "7.3")),
-    ("ns_list", Span("6.19", "7.3")),
+    ("super_mounts", Span("6.1", "6.17")),
+    ("mount_instance", Span("6.1", "6.17")),
 ];
 
 /// Fields that some namespace types lack, and which have them, on which
@@ -27,6 +28,14 @@ const FIELDS_OF_TYPES: &[(&str, NsKind, Span)] = &[
     ("level", NsKind::Pid, ALL),
     ("guard", NsKind::Net, ALL),
     ("guard", NsKind::Mnt, Span("6.1", "6.17")),
+    ("list", NsKind::Mnt, Span("6.18", "7.3")),
+    ("list", NsKind::Uts, Span("6.18", "7.3")),
+    ("list", NsKind::Ipc, Span("6.18", "7.3")),
+    ("list", NsKind::User, Span("6.18", "7.3")),
+    ("list", NsKind::Pid, Span("6.18", "7.3")),
+    ("list", NsKind::Net, ALL),
+    ("list", NsKind::Cgroup, Span("6.18", "7.3")),
+    ("list", NsKind::Time, Span("6.18", "7.3")),
 ];
 
 /// An offset that the resolver found.

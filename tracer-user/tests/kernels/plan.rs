@@ -14,12 +14,15 @@ const FUNCTIONS: &[(&str, &[Span])] = &[
     ("__ns_ref_active_put", &[Span("6.19", "7.3")]),
     ("__ns_tree_add_raw", &[Span("6.18", "7.3")]),
     ("__ns_tree_remove", &[Span("6.18", "7.3")]),
+    ("cgroup_release", &[Span("6.1", "6.18")]),
     ("exec_task_namespaces", &[Span("6.12", "7.3")]),
+    ("exit_cred_namespaces", &[Span("6.19", "7.3")]),
     ("exit_nsproxy_namespaces", &[Span("6.19", "7.3")]),
     ("exit_task_namespaces", &[Span("6.1", "6.18")]),
     // In between it is inlined into its only caller.
     ("free_mnt_ns", &[Span("6.1", "6.17"), Span("7.0", "7.3")]),
     ("free_nsproxy", &[Span("6.1", "6.18")]),
+    ("get_cred_namespaces", &[Span("6.19", "7.3")]),
     ("nsfs_init_inode", &[Span("6.12", "7.3")]),
     ("nsproxy_ns_active_get", &[Span("6.19", "7.3")]),
     ("nsproxy_ns_active_put", &[Span("6.19", "7.3")]),
@@ -92,10 +95,30 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
         "nsfs_opened",
         &[
             ("__ns_get_path", Span("6.1", "6.1")),
-            ("nsfs_init_inode", Span("6.12", "6.18")),
+            ("nsfs_init_inode", Span("6.12", "7.3")),
         ],
     ),
-    ("nsfs_evicted", &[("nsfs_evict", Span("6.1", "6.18"))]),
+    ("nsfs_evicted", &[("nsfs_evict", ALL)]),
+    (
+        "cred_taken",
+        &[
+            ("copy_creds", Span("6.1", "6.18")),
+            ("get_cred_namespaces", Span("6.19", "7.3")),
+        ],
+    ),
+    ("cred_changed", &[("commit_creds", ALL)]),
+    (
+        "cred_dropped",
+        &[
+            ("cgroup_release", Span("6.1", "6.18")),
+            ("exit_cred_namespaces", Span("6.19", "7.3")),
+        ],
+    ),
+    ("cred_freed", &[("exit_creds", Span("6.1", "6.18"))]),
+    ("pid_allocated", &[("alloc_pid", Span("6.1", "6.18"))]),
+    ("pid_freed", &[("free_pid", Span("6.1", "6.18"))]),
+    ("procfs_mounted", &[("proc_fill_super", ALL)]),
+    ("procfs_gone", &[("proc_kill_sb", ALL)]),
 ];
 
 /// The functions and tracepoints of the attach plan that a kernel has.

@@ -2,7 +2,7 @@
 
 use nslife::{
     engine::{Notice, Report},
-    model::{Counts, Lifecycle, Namespace},
+    model::{Contributors, Counts, Lifecycle, Namespace},
     view::{
         escape::is_unsafe,
         json::{self, ListJson, SCHEMA, write_line, write_pretty},
@@ -48,7 +48,17 @@ fn the_schemas_are_schemas() {
 
 #[test]
 fn a_namespace_has_its_fields() {
-    let document = written(&json::namespace(&namespace(57, NsKind::User), &clock()));
+    let ns = Namespace {
+        because: Contributors {
+            nsproxies: 0,
+            creds: 2,
+            pids: 3,
+            nsfs: 4,
+            owned: 5,
+        },
+        ..namespace(57, NsKind::User)
+    };
+    let document = written(&json::namespace(&ns, &clock()));
     assert_eq!(
         document,
         json!({
@@ -60,6 +70,8 @@ fn a_namespace_has_its_fields() {
             "ref_count": 2,
             "active_count": 1,
             "counts_at": "2026-11-22T01:00:01.000000500Z",
+            "active_because": { "nsproxies": 0, "creds": 2, "pids": 3, "nsfs": 4, "owned": 5 },
+            "procfs_mounts": null,
             "initial": false,
             "owner": 3,
             "parent": 3,
@@ -105,6 +117,25 @@ fn what_is_not_known_is_null() {
     ] {
         assert_eq!(document[field], Value::Null, "{field}");
     }
+}
+
+#[test]
+fn an_initial_namespace_is_active_because_of_nothing() {
+    let document = written(&json::namespace(&initial(3, NsKind::User), &clock()));
+    assert_eq!(document["state"], "active");
+    assert_eq!(document["active_because"], Value::Null);
+    assert_valid(&validator("namespace"), &document);
+}
+
+#[test]
+fn superblocks_of_procfs_are_counted_for_a_pid_namespace() {
+    let ns = Namespace {
+        procfs: Some(2),
+        ..namespace(57, NsKind::Pid)
+    };
+    let document = written(&json::namespace(&ns, &clock()));
+    assert_eq!(document["procfs_mounts"], 2);
+    assert_valid(&validator("namespace"), &document);
 }
 
 #[test]

@@ -76,6 +76,29 @@ net   4026532060  60  inactive     1       0      0  4026532058  references alon
     );
 }
 
+/// What keeps it allocated, when nothing keeps it active.
+#[test]
+fn an_inactive_pid_namespace_says_which_procfs_holds_it() {
+    let held_by = |state, procfs| {
+        let ns = Namespace {
+            state,
+            procfs: Some(procfs),
+            because: Contributors {
+                pids: u32::from(state == State::Active),
+                ..Contributors::default()
+            },
+            ..namespace(57, NsKind::Pid)
+        };
+        let text = table(&[ns], &[ns]);
+        let line = text.lines().last().unwrap().to_owned();
+        line.rsplit("  ").next().unwrap().to_owned()
+    };
+    assert_eq!(held_by(State::Inactive, 0), "references alone");
+    assert_eq!(held_by(State::Inactive, 1), "1 procfs mount");
+    assert_eq!(held_by(State::Inactive, 2), "2 procfs mounts");
+    assert_eq!(held_by(State::Active, 2), "1 pid");
+}
+
 #[test]
 fn owners_stand_above_what_they_own() {
     let all = system();

@@ -73,7 +73,11 @@ impl Tracker {
             let parent = self.namespaces.get(handle)?.ns.as_ref()?;
             (parent.kind == ns.kind).then_some((handle, parent.id))
         });
-        let parent = ns.parent.or(above.map(|(_, id)| id));
+        let parent = match ns.kind {
+            // One and the same, and the owner is put right if it was mistaken.
+            NsKind::User => owner,
+            _ => ns.parent.or(above.map(|(_, id)| id)),
+        };
         if let Some(entry) = self.namespaces.get_mut(handle)
             && let Some(ns) = &mut entry.ns
         {

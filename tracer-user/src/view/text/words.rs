@@ -101,5 +101,30 @@ mod tests {
             held_by(&because).as_deref(),
             Some("1 nsproxy, 2 owned namespaces")
         );
+        let one = Contributors {
+            nsproxies: 1,
+            creds: 1,
+            pids: 1,
+            nsfs: 1,
+            owned: 1,
+        };
+        assert_eq!(
+            held_by(&one).as_deref(),
+            Some("1 nsproxy, 1 task's credentials, 1 pid, 1 file or mount, 1 owned namespace")
+        );
+        let many = Contributors {
+            nsproxies: 2,
+            creds: 3,
+            pids: 4,
+            nsfs: 5,
+            owned: 6,
+        };
+        assert_eq!(
+            held_by(&many).as_deref(),
+            Some(
+                "2 nsproxies, 3 tasks' credentials, 4 pids, 5 files or mounts, \
+                 6 owned namespaces"
+            )
+        );
     }
 }
