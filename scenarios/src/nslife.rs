@@ -33,6 +33,7 @@ pub(crate) struct Document {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct List {
     pub(crate) kernel: String,
+    pub(crate) walk_seconds: f64,
     pub(crate) complete: bool,
     pub(crate) incomplete_because: Vec<String>,
     pub(crate) namespaces: Vec<Namespace>,

@@ -57,7 +57,8 @@ struct Out {
     seq: *mut c_void,
     /// This reading of it.
     session: u64,
-    /// The task that the iterator shows.
+    /// The task that the iterator shows; 0 for a program that runs once in a
+    /// reading.
     task: u64,
 }
 
@@ -87,7 +88,10 @@ impl Out {
         if unsafe { (*(*context).meta).number } != 0 {
             return None;
         }
-        Self::of(context)
+        Some(Self {
+            task: 0,
+            ..Self::of(context)?
+        })
     }
 
     /// Appends a record. An overflow is the iterator's business: it shows the
@@ -112,7 +116,8 @@ impl Out {
         // an object appear twice.
         if let Some(mark) = unsafe { WALKED.get(key) }
             && mark.session == self.session
-            && mark.task != self.task
+            // What this task wrote may have been dropped, see `WalkMark`.
+            && (mark.task != self.task || self.task == 0)
         {
             return false;
         }
@@ -164,6 +169,7 @@ fn write_namespace(out: &Out, key: u64, kind: NsKind) -> i32 {
         }
         fill_ns(&raw mut (*record).ns, key, kind);
         out.write(&*record);
+        (*scratch).written += 1;
     }
     0
 }

@@ -1,6 +1,6 @@
 //! The walk: what exists now, put together from what the walk programs write.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use tracer_common::{
@@ -164,6 +164,7 @@ pub(super) fn limits_of(walk: &Walk, layout: &Layout, partial_activity: bool) ->
         );
     }
     Limits {
+        took: Duration::from_nanos(walk.ended_at.saturating_sub(walk.started_at)),
         complete: walk.is_complete() && !partial_activity,
         because,
         partial_activity: partial_activity || (!counts && !walk.all_tasks),
