@@ -14,7 +14,7 @@ use crate::{
     PATIENCE,
     metrics::{Metrics, Series},
     nslife::Nslife,
-    process::{end_of, poll_until, terminate},
+    process::{end_of, kill, poll_until, terminate},
     world::SCRATCH,
 };
 
@@ -111,6 +111,11 @@ impl Daemon {
             Ok(fits(last).then_some(metrics))
         })?;
         found.with_context(|| format!("{series}: expected {expected}, saw {last} in the end"))
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) -> Result<()> {
+        kill(&self.process)
     }
 
     /// Asks it to stop, and waits until it has said so and has done so.

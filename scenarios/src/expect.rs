@@ -4,16 +4,13 @@ use std::fmt::{Debug, Display};
 
 use anyhow::{Result, bail};
 
-use crate::{
-    kernel::{COUNTS, Version},
-    trace::Step,
-};
+use crate::{kernel::Version, trace::Step};
 
 /// The steps of a namespace's life, from its creation on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
     steps: &'static [Step],
-    uncounted: Option<(&'static [Step], &'static str)>,
+    earlier: Option<(Version, Expected)>,
 }
 
 impl Life {
@@ -21,26 +18,23 @@ impl Life {
     pub(crate) const fn new(steps: &'static [Step]) -> Self {
         Self {
             steps,
-            uncounted: None,
+            earlier: None,
         }
     }
 
-    /// Other steps on kernels that do not count activity, for this reason.
-    pub(crate) const fn where_uncounted(
-        self,
-        steps: &'static [Step],
-        because: &'static str,
-    ) -> Self {
+    /// Another life on kernels before this one, which behave differently: for this reason.
+    pub(crate) const fn before(self, version: Version, other: Self, because: &'static str) -> Self {
+        let steps = other.steps;
         Self {
-            uncounted: Some((steps, because)),
+            earlier: Some((version, Expected { steps, because })),
             ..self
         }
     }
 
     /// The steps on this kernel.
     pub(crate) fn on(&self, kernel: Version) -> Expected {
-        match self.uncounted {
-            Some((steps, because)) if kernel < COUNTS => Expected { steps, because },
+        match self.earlier {
+            Some((version, expected)) if kernel < version => expected,
             _ => Expected {
                 steps: self.steps,
                 because: "",
@@ -82,6 +76,9 @@ pub(crate) const fn setns(changed: &'static [&'static str]) -> Change {
         changed,
     }
 }
+
+/// It enters a user namespace: it gets an nsproxy of its own, with the same namespaces.
+pub(crate) const ENTERED_USER: Change = setns(&[]);
 
 /// It is born into others than its parent's.
 pub(crate) const fn clone(changed: &'static [&'static str]) -> Change {
@@ -165,10 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn kernels_that_do_not_count_may_be_expected_to_say_less() {
-        let life = Life::new(&[Created, Activated]).where_uncounted(&[Created], "why");
+    fn earlier_kernels_may_differ_for_a_reason() {
+        let life =
+            Life::new(&[Created, Activated]).before(Version(6, 19), Life::new(&[Created]), "why");
         assert_eq!(life.on(Version(6, 18)).steps, [Created]);
         assert_eq!(life.on(Version(6, 18)).because, "why");
         assert_eq!(life.on(Version(6, 19)).steps, [Created, Activated]);
+        assert_eq!(life.on(Version(6, 19)).because, "");
     }
 }

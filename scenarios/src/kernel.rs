@@ -12,9 +12,9 @@ pub(crate) struct Version(pub(crate) u32, pub(crate) u32);
 /// The first kernel that counts what keeps a namespace active, and that has `listns`.
 pub(crate) const COUNTS: Version = Version(6, 19);
 
-/// The first kernel that keeps one list of all namespaces. (6.18 has one for each type, which
-/// nslife does not walk yet, and says so.)
-pub(crate) const LISTS: Version = Version(6, 19);
+/// The first kernel that keeps lists of all namespaces, so that a walk finds each of them. Before,
+/// nslife cannot know of some that were there when it started and that no task shows.
+pub(crate) const LISTS: Version = Version(6, 18);
 
 /// A kernel on which executing a program takes up the time namespace for children; on 6.1 it does
 /// not.

@@ -8,9 +8,11 @@
 mod channel;
 mod daemon;
 mod expect;
+mod held;
 mod kernel;
 mod metrics;
 mod nslife;
+mod play;
 mod process;
 mod puppet;
 mod scenario;
@@ -69,12 +71,18 @@ enum Verb {
     /// Do what the channel that is standard input says.
     #[command(hide = true)]
     Puppet,
+    /// Play what is to be recorded.
+    #[command(hide = true)]
+    Play,
 }
 
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
-    if let Some(Verb::Puppet) = cli.verb {
-        puppet::main()?;
+    if let Some(verb) = cli.verb {
+        match verb {
+            Verb::Puppet => puppet::main()?,
+            Verb::Play => play::main()?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = select(&cli.only)?;

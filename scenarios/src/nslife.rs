@@ -33,6 +33,7 @@ pub(crate) struct Document {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct List {
     pub(crate) kernel: String,
+    pub(crate) walk_seconds: f64,
     pub(crate) complete: bool,
     pub(crate) incomplete_because: Vec<String>,
     pub(crate) namespaces: Vec<Namespace>,
@@ -119,12 +120,9 @@ impl Nslife {
 }
 
 impl List {
-    /// The namespace of this type with this inode number: unlike an id, that is the same to all
-    /// processes on all kernels.
-    pub(crate) fn at(&self, ns_type: &str, inum: u32) -> Option<&Namespace> {
-        self.namespaces
-            .iter()
-            .find(|ns| ns.inum == inum && ns.ns_type == ns_type)
+    /// The same namespace, as this list has it.
+    pub(crate) fn find(&self, wanted: &Namespace) -> Option<&Namespace> {
+        self.namespaces.iter().find(|ns| ns.is_seen_as(wanted))
     }
 
     /// The id of the initial namespace of this type.

@@ -15,20 +15,26 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
 };
 
-use crate::puppet::Ran;
+use crate::{PATIENCE, puppet::Ran};
 
 /// How long a program may run that has an end.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Waits for the end of a process, but not for ever.
 pub(crate) fn end_of(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
+    exits(child, patience)?;
+    child.wait().context("cannot wait for a process")
+}
+
+/// Waits until a process has exited, but not for ever. It is not reaped.
+fn exits(child: &Child, patience: Duration) -> Result<()> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let timeout = Timespec::try_from(patience)?;
     let ready = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout))?;
     if ready == 0 {
         bail!("it still runs after {} s", patience.as_secs());
     }
-    child.wait().context("cannot wait for a process")
+    Ok(())
 }
 
 /// Runs a command line to its end, but not for ever, and collects what it says. What it says goes
@@ -74,6 +80,12 @@ fn content(file: &mut File) -> Result<String> {
 /// Asks to end it.
 pub(crate) fn terminate(child: &Child) -> Result<()> {
     kill_process(Pid::from_child(child), Signal::TERM).context("cannot send SIGTERM")
+}
+
+/// Ends it at once. Whoever waits for it reaps it.
+pub(crate) fn kill(child: &Child) -> Result<()> {
+    kill_process(Pid::from_child(child), Signal::KILL).context("cannot send SIGKILL")?;
+    exits(child, PATIENCE)
 }
 
 /// Asks again and again, until there is an answer. For what nobody announces.

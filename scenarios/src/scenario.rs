@@ -18,7 +18,25 @@ pub(crate) struct Scenario {
     /// Where it can be seen.
     pub(crate) on: On,
     /// Makes it happen and looks.
-    pub(crate) run: fn(&World) -> Result<()>,
+    pub(crate) run: Run,
+}
+
+/// What makes something happen and looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Run {
+    /// It passes, or it does not.
+    Plain(fn(&World) -> Result<()>),
+    /// There is something to remark if it passes.
+    WithRemark(fn(&World) -> Result<String>),
+}
+
+impl Run {
+    fn run(self, world: &World) -> Result<Option<String>> {
+        match self {
+            Self::Plain(run) => run(world).map(|()| None),
+            Self::WithRemark(run) => run(world).map(Some),
+        }
+    }
 }
 
 /// The kernels on which a scenario applies.
@@ -84,10 +102,13 @@ impl Scenario {
         let mut remarks = Vec::new();
         loop {
             let losses = world.losses();
-            let result = (self.run)(world);
+            let result = self.run.run(world);
             let lost = world.losses() != losses;
             match result {
-                Ok(()) => return (Status::Passed, remarks.join("; ")),
+                Ok(remark) => {
+                    remarks.extend(remark);
+                    return (Status::Passed, remarks.join("; "));
+                }
                 Err(error) if error.is::<CannotRun>() => {
                     return (Status::Skipped, format!("{error:#}"));
                 }

@@ -14,6 +14,16 @@ use tracer_common::kind::NsKind;
 /// `SIOCGSKNS` of `linux/sockios.h`, which libc does not have.
 const SIOCGSKNS: libc::Ioctl = 0x894C;
 
+/// `NS_GET_USERNS` and `NS_GET_PARENT` of `linux/nsfs.h`.
+const NS_GET_USERNS: libc::Ioctl = 0xB701;
+const NS_GET_PARENT: libc::Ioctl = 0xB702;
+
+/// `FD_NSFS_ROOT` of `linux/fcntl.h`: nsfs, which is mounted nowhere.
+const NSFS_ROOT: libc::c_int = -10003;
+
+/// `FILEID_NSFS` of the kernel's own `linux/exportfs.h`.
+const NSFS_HANDLE: libc::c_int = 0xF1;
+
 /// `listns` (6.19 and later), the same number on every architecture.
 const LISTNS: libc::c_long = 470;
 
@@ -63,15 +73,82 @@ pub(crate) fn exit_thread() -> ! {
     unreachable!("a thread survived its own exit")
 }
 
+/// Lets children of this process vanish when they exit, without anybody reaping them.
+pub(crate) fn ignore_children() {
+    // SAFETY: no handler is installed, so there is nothing to be run at a bad moment.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
 /// Opens the network namespace that a socket belongs to, whether or not it is still active.
 pub(crate) fn net_of_socket(socket: impl AsFd) -> io::Result<OwnedFd> {
-    // SAFETY: this request takes no argument.
-    let fd = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCGSKNS) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    related(socket, SIOCGSKNS)
+}
+
+/// Opens the user namespace that owns a namespace.
+pub(crate) fn owner(namespace: impl AsFd) -> io::Result<OwnedFd> {
+    related(namespace, NS_GET_USERNS)
+}
+
+/// Opens the parent of a pid or user namespace.
+pub(crate) fn parent(namespace: impl AsFd) -> io::Result<OwnedFd> {
+    related(namespace, NS_GET_PARENT)
+}
+
+/// Opens the namespace that stands in this relation to a file.
+fn related(file: impl AsFd, relation: libc::Ioctl) -> io::Result<OwnedFd> {
+    // SAFETY: none of the requests above takes an argument.
+    let fd = unsafe { libc::ioctl(file.as_fd().as_raw_fd(), relation) };
     // SAFETY: the kernel has just made this descriptor for the caller.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    unsafe { new_descriptor(fd.into()) }
+}
+
+/// `struct file_handle` of `fcntl.h` with `struct nsfs_file_handle` of `linux/nsfs.h`.
+#[repr(C)]
+struct NamespaceHandle {
+    size: libc::c_uint,
+    kind: libc::c_int,
+    ns_id: u64,
+    /// Its `CLONE_NEW*` flag. Later kernels than 6.18 do without.
+    ns_type: u32,
+    /// Likewise.
+    inum: u32,
+}
+
+/// Opens the namespace that has this type and these numbers (6.18 and later).
+pub(crate) fn open_by_handle(kind: NsKind, ns_id: u64, inum: u32) -> io::Result<OwnedFd> {
+    let handle = NamespaceHandle {
+        size: 16,
+        kind: NSFS_HANDLE,
+        ns_id,
+        ns_type: kind.clone_flag(),
+        inum,
+    };
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+    // SAFETY: the kernel reads the handle, whose size is that of what follows its first two fields,
+    // and writes nothing.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            NSFS_ROOT,
+            &raw const handle,
+            flags,
+        )
+    };
+    // SAFETY: the kernel has just made this descriptor for the caller.
+    unsafe { new_descriptor(fd) }
+}
+
+/// What a system call returned that makes a descriptor.
+///
+/// # Safety
+///
+/// It has just been made, for the caller alone.
+unsafe fn new_descriptor(fd: libc::c_long) -> io::Result<OwnedFd> {
+    match i32::try_from(fd) {
+        // SAFETY: so the caller says.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// `struct ns_id_req` of `linux/nsfs.h`.

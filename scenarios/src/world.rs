@@ -52,6 +52,7 @@ pub(crate) struct World {
     daemon: OnceCell<Daemon>,
     canary: Puppet,
     chirps: Cell<usize>,
+    resyncs: Cell<usize>,
 }
 
 impl World {
@@ -61,7 +62,7 @@ impl World {
         let results = env::var_os(RESULTS_VARIABLE).map_or_else(|| SCRATCH.into(), PathBuf::from);
         let nslife = Nslife::find()?;
         let list = nslife.list()?;
-        let trace = Trace::start(&nslife, &results)?;
+        let trace = Trace::start(&nslife, &results, "trace")?;
         let world = Self {
             kernel: Version::running()?,
             nslife,
@@ -72,6 +73,7 @@ impl World {
             daemon: OnceCell::new(),
             canary: Puppet::start("canary")?,
             chirps: Cell::new(0),
+            resyncs: Cell::new(0),
         };
         world.wait_for_trace()?;
         Ok(world)
@@ -86,6 +88,12 @@ impl World {
         Ok(self.daemon.get_or_init(|| daemon))
     }
 
+    /// Ends what watches.
+    pub(crate) fn retire(&self) -> Result<()> {
+        self.trace.kill()?;
+        self.daemon.get().map_or(Ok(()), Daemon::kill)
+    }
+
     /// How much nslife says to have lost, up to now.
     pub(crate) fn losses(&self) -> usize {
         let traced = self.trace.log.look(0, |lines| {
@@ -96,7 +104,11 @@ impl World {
             let metrics = daemon.scrape().ok()?;
             metrics.plain("nslife_resyncs_total").ok()
         });
-        traced + resyncs.map_or(0, |resyncs| resyncs as usize)
+        // A daemon that is no more has lost nothing since.
+        if let Some(resyncs) = resyncs {
+            self.resyncs.set(resyncs as usize);
+        }
+        traced + self.resyncs.get()
     }
 
     /// Waits until everything that happened up to now, as far as the kernel was done with it, has

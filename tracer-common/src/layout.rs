@@ -84,6 +84,9 @@ pub struct Layout {
     pub task_signal: u32,
     /// `signal_struct.live`: threads that have not begun to exit
     pub signal_live: u32,
+    /// `signal_struct.pids`: pointers to the pids of the thread group, process
+    /// group and session, at the index of their `pid_type`
+    pub signal_pids: u32,
 
     /// `cred.user_ns`
     pub cred_user_ns: u32,
@@ -194,6 +197,7 @@ impl Layout {
         task_fs: ABSENT,
         task_signal: ABSENT,
         signal_live: ABSENT,
+        signal_pids: ABSENT,
         cred_user_ns: ABSENT,
         pid_level: ABSENT,
         pid_numbers: ABSENT,

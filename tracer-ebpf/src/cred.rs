@@ -49,6 +49,19 @@ pub struct Cred {
     pub reserved: u32,
 }
 
+impl Cred {
+    /// Seen now, in this user namespace.
+    #[inline(always)]
+    fn new(user_ns: u64) -> Self {
+        Self {
+            user_ns,
+            seen: now(),
+            inum: read(user_ns, offset!(ns_inum)),
+            reserved: 0,
+        }
+    }
+}
+
 /// Key of the user namespace of these credentials; 0 for the initial one.
 #[inline(always)]
 fn counted_namespace(cred: u64) -> u64 {
@@ -94,15 +107,9 @@ fn lose(key: u64, inum: u32) {
 /// The task's real credentials are in this user namespace from now on.
 #[inline(always)]
 fn enter(task: u64, key: u64, flags: u32) {
-    let inum: u32 = read(key, offset!(ns_inum));
-    let cred = Cred {
-        user_ns: key,
-        seen: now(),
-        inum,
-        reserved: 0,
-    };
+    let cred = Cred::new(key);
     match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
-        Ok(()) => gain(key, inum, flags),
+        Ok(()) => gain(key, cred.inum, flags),
         Err(error) if error == -EEXIST => {
             // SAFETY: only the task's own changes, or its parent's while it
             // does not run, replace an entry.
@@ -110,7 +117,7 @@ fn enter(task: u64, key: u64, flags: u32) {
                 && old.user_ns != key
                 && CREDS.insert(task, cred, 0).is_ok()
             {
-                gain(key, inum, flags);
+                gain(key, cred.inum, flags);
                 lose(old.user_ns, old.inum);
             }
         }
@@ -142,16 +149,10 @@ pub fn met(task: u64) {
         unsafe { (*cred).seen = now() };
         return;
     }
-    let inum: u32 = read(key, offset!(ns_inum));
-    let cred = Cred {
-        user_ns: key,
-        seen: now(),
-        inum,
-        reserved: 0,
-    };
+    let cred = Cred::new(key);
     match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
         Ok(()) => {
-            if let Some(known) = remember(inum, key, NsKind::User) {
+            if let Some(known) = remember(cred.inum, key, NsKind::User) {
                 creds(known).fetch_add(1);
             }
         }

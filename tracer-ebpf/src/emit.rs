@@ -16,7 +16,7 @@ use tracer_common::{
 };
 
 use crate::{
-    known::{creds, recall},
+    known::{creds, recall, remember},
     maps::{EVENTS, count},
     mem::{constant, kind_layout, offset, peek, read, read_or},
     pid,
@@ -189,9 +189,11 @@ fn stashed_inode(key: u64) -> u64 {
     }
 }
 
-/// Writes what happened to the namespace at `key`. False if it was lost.
+/// Writes what happened to the namespace at `key`. False if it was lost. Who
+/// hears of a namespace shall hear of its end, so it is remembered.
 #[inline(always)]
 pub fn namespace(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) -> bool {
+    remember(read(key, offset!(ns_inum)), key, kind);
     let Some(mut entry) = reserve::<NsEvent>() else {
         return false;
     };

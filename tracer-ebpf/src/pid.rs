@@ -15,8 +15,8 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{self, common_of},
-    known::{Known, Watched, observe, recall, remember, unreport, was_reported},
+    emit::{self, common_of, is_namespace},
+    known::{Known, Watched, observe, remember, unreport, was_reported},
     maps::count,
     mem::{constant, kind_layout, number, offset, read},
     select,
@@ -61,7 +61,7 @@ pub fn pid_allocated(ctx: FExitContext) -> i32 {
 
 /// `void free_pid(struct pid *pid)`. Its memory, and with it the namespace,
 /// stays for a grace period, which cannot be over yet; should it be after
-/// all, the namespace is not recognized.
+/// all, there is no namespace to be recognized.
 #[fexit]
 pub fn pid_freed(ctx: FExitContext) -> i32 {
     let pid = number(&ctx, 0);
@@ -73,9 +73,10 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
         return 0;
     }
     let key = common_of(pid_ns, NsKind::Pid);
-    match recall(read(key, offset!(ns_inum)), key) {
-        Some(known) => report(known, key, pid_ns, 0),
-        None => count(Counter::ReadFailed),
+    if !is_namespace(key, NsKind::Pid) {
+        count(Counter::ReadFailed);
+    } else if let Some(known) = remember(read(key, offset!(ns_inum)), key, NsKind::Pid) {
+        report(known, key, pid_ns, 0);
     }
     0
 }
@@ -84,12 +85,7 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
 /// number.
 #[inline(always)]
 pub fn deepest_namespace(pid: u64) -> u64 {
-    namespace_at(pid, read(pid, offset!(pid_level)))
-}
-
-/// The one at this level.
-#[inline(always)]
-pub fn namespace_at(pid: u64, level: u32) -> u64 {
+    let level: u32 = read(pid, offset!(pid_level));
     let upid =
         pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size));
     read(upid, offset!(upid_ns))

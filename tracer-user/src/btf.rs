@@ -14,6 +14,10 @@ use tracer_common::{
 /// kernel's own do not come near; a forged description must not either.
 const MAX_DEPTH: u32 = 16;
 
+/// How many members may be looked at to find one. A structure that contains
+/// itself a hundred times over would otherwise keep the search busy for ages.
+const MAX_MEMBERS: u32 = 4096;
+
 /// Why the kernel's BTF is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum BtfError {
@@ -58,6 +62,7 @@ impl KernelBtf {
     /// Offset in bytes of a field, given as the names on the way to it;
     /// anonymous members are looked into, whatever their type's name.
     pub fn offset(&self, structure: &str, path: &[&str]) -> Option<u32> {
+        let mut budget = MAX_MEMBERS;
         self.types(structure).find_map(|ty| {
             let (Type::Struct(root) | Type::Union(root)) = ty else {
                 return None;
@@ -65,7 +70,7 @@ impl KernelBtf {
             let mut bits = 0_u32;
             let mut place = Some(root);
             for name in path {
-                let (member, at) = self.member(&place?, name, MAX_DEPTH)?;
+                let (member, at) = self.member(&place?, name, MAX_DEPTH, &mut budget)?;
                 bits = bits.checked_add(at)?;
                 place = self.aggregate(&member);
             }
@@ -89,22 +94,25 @@ impl KernelBtf {
             .into_iter()
     }
 
-    /// The member of this name, and its offset in bits.
+    /// The member of this name, and its offset in bits; `None` as well once
+    /// the budget of members to look at is spent.
     fn member(
         &self,
         structure: &btf_rs::Struct,
         name: &str,
         depth: u32,
+        budget: &mut u32,
     ) -> Option<(btf_rs::Member, u32)> {
         let depth = depth.checked_sub(1)?;
         for member in &structure.members {
+            *budget = budget.checked_sub(1)?;
             let called = self.btf.resolve_name(member).unwrap_or_default();
             if called == name {
                 return Some((member.clone(), member.bit_offset()));
             }
             if called.is_empty()
                 && let Some(inner) = self.aggregate(member)
-                && let Some((found, bits)) = self.member(&inner, name, depth)
+                && let Some((found, bits)) = self.member(&inner, name, depth, budget)
             {
                 return Some((found, member.bit_offset().checked_add(bits)?));
             }
@@ -198,6 +206,7 @@ impl KernelBtf {
             task_fs: required("task_struct", "fs")?,
             task_signal: required("task_struct", "signal")?,
             signal_live: required("signal_struct", "live")?,
+            signal_pids: required("signal_struct", "pids")?,
             cred_user_ns: required("cred", "user_ns")?,
             pid_level: required("pid", "level")?,
             pid_numbers: required("pid", "numbers")?,

@@ -1,6 +1,6 @@
 //! Installing packages of the machine's own Debian release, where that can be done.
 
-use std::process::Command;
+use std::{env, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -30,6 +30,15 @@ pub(crate) fn debian_packages(packages: &[&str], purpose: &str, instead: &str) -
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive");
     run(&mut install, Chatter::OnFailure).context(instead.to_owned())
+}
+
+/// Sees to it that there is a C++ compiler, for `purpose`.
+pub(crate) fn cpp_compiler(purpose: &str) -> Result<()> {
+    if env::var_os("CXX").is_some() || on_path("c++").is_some() {
+        return Ok(());
+    }
+    let instead = format!("{purpose} take a C++ compiler; as root: apt-get install g++");
+    debian_packages(&["g++"], "a C++ compiler", &instead)
 }
 
 /// Sees to it that the programs of [`WORKLOAD`] are there.

@@ -28,6 +28,8 @@ struct Source {
     suites: &'static [&'static str],
     /// Modules that stand between this kernel and a virtiofs, in the order of loading.
     modules: &'static [&'static str],
+    /// Whether nslife has to be tested on it. Of the others the archive keeps none for long.
+    mandatory: bool,
 }
 
 /// Newer series have all of it built in.
@@ -42,19 +44,19 @@ const VIRTIOFS_MODULES: &[&str] = &[
 ];
 
 const MATRIX: &[Source] = &[
-    source(6, 1, &["bookworm-security", "bookworm"], VIRTIOFS_MODULES),
-    source(6, 12, &["trixie"], &[]),
-    source(6, 16, &["trixie-backports"], &[]),
-    source(6, 17, &["trixie-backports"], &[]),
-    source(6, 18, &["trixie-backports"], &[]),
-    source(6, 19, &["trixie-backports"], &[]),
-    source(7, 0, &["trixie-backports"], &[]),
-    source(7, 1, &["trixie-backports"], &[]),
-    source(7, 2, &["sid", "trixie-backports"], &[]),
-    source(7, 3, &["trixie-backports"], &[]),
+    mandatory(6, 1, &["bookworm-security", "bookworm"], VIRTIOFS_MODULES),
+    mandatory(6, 12, &["trixie"], &[]),
+    passing(6, 16, &["trixie-backports"]),
+    passing(6, 17, &["trixie-backports"]),
+    mandatory(6, 18, &["trixie-backports"], &[]),
+    mandatory(6, 19, &["trixie-backports"], &[]),
+    passing(7, 0, &["trixie-backports"]),
+    passing(7, 1, &["trixie-backports"]),
+    passing(7, 2, &["sid", "trixie-backports"]),
+    mandatory(7, 3, &["trixie-backports"], &[]),
 ];
 
-const fn source(
+const fn mandatory(
     major: u32,
     minor: u32,
     suites: &'static [&'static str],
@@ -64,6 +66,16 @@ const fn source(
         series: Series { major, minor },
         suites,
         modules,
+        mandatory: true,
+    }
+}
+
+const fn passing(major: u32, minor: u32, suites: &'static [&'static str]) -> Source {
+    Source {
+        series: Series { major, minor },
+        suites,
+        modules: &[],
+        mandatory: false,
     }
 }
 
@@ -188,6 +200,14 @@ impl Series {
         MATRIX.iter().map(|source| source.series)
     }
 
+    /// Every series that nslife has to be tested on.
+    pub(crate) fn mandatory() -> impl Iterator<Item = Self> {
+        MATRIX
+            .iter()
+            .filter(|source| source.mandatory)
+            .map(|source| source.series)
+    }
+
     fn source(self) -> Result<&'static Source> {
         MATRIX
             .iter()
@@ -269,6 +289,12 @@ mod tests {
         );
         assert!("seven".parse::<Series>().is_err());
         assert!("6".parse::<Series>().is_err());
+    }
+
+    #[test]
+    fn both_ends_of_the_matrix_are_mandatory() {
+        let names: Vec<_> = Series::mandatory().map(|s| s.to_string()).collect();
+        assert_eq!(names, ["6.1", "6.12", "6.18", "6.19", "7.3"]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Builds, boots, demonstrates and tests nslife: `cargo xtask VERB`.
 
 mod apt;
+mod btf;
 mod build;
 mod cache;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod initramfs;
 mod install;
 mod kernels;
@@ -14,6 +16,7 @@ mod process;
 mod project;
 mod prometheus;
 mod qemu;
+mod record;
 mod test;
 mod toolchain;
 mod vm;
@@ -30,6 +33,9 @@ enum Verb {
     Vm(vm::Options),
     Test(test::Options),
     Demo(demo::Options),
+    Btf(btf::Options),
+    Fuzz(fuzz::Options),
+    Record(record::Options),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +43,9 @@ fn main() -> ExitCode {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
+        Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
+        Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
+        Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

@@ -25,7 +25,7 @@ pub(crate) struct Puppet {
     pub(crate) pid: u32,
     /// Its thread, which has the same number if it is the first of the process.
     pub(crate) tid: u32,
-    channel: Channel,
+    pub(super) channel: Channel,
     origin: Origin,
 }
 
@@ -43,7 +43,7 @@ enum Origin {
 /// A file that a puppet has open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "it stays open until it is closed"]
-pub(crate) struct File(usize);
+pub(crate) struct File(pub(super) usize);
 
 /// How a program ended and what it said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,15 +96,21 @@ impl Puppet {
             channel,
             origin,
         };
+        puppet.learn_numbers()?;
+        Ok(puppet)
+    }
+
+    /// Tells it its name, and learns its numbers.
+    pub(super) fn learn_numbers(&mut self) -> Result<()> {
         let order = Order::Introduce {
-            name: name.to_owned(),
+            name: self.name.clone(),
         };
-        match puppet.order(&order, None)? {
+        match self.have(&order)? {
             Reply::Me { pid, tid } => {
-                (puppet.pid, puppet.tid) = (pid, tid);
-                Ok(puppet)
+                (self.pid, self.tid) = (pid, tid);
+                Ok(())
             }
-            reply => puppet.unexpected(&order, &reply),
+            reply => self.unexpected(&order, &reply),
         }
     }
 
@@ -128,114 +134,6 @@ impl Puppet {
     /// The path of the link to the namespace in this slot, such as `net` or `pid_for_children`.
     pub(crate) fn link(&self, slot: &str) -> String {
         format!("/proc/{}/task/{}/ns/{slot}", self.pid, self.tid)
-    }
-
-    /// Takes new namespaces of these types.
-    pub(crate) fn unshare(&self, kinds: &[NsKind]) -> Result<()> {
-        self.have_done(&Order::Unshare {
-            flags: clone_flags(kinds),
-        })
-    }
-
-    /// Enters the namespace that a file stands for.
-    pub(crate) fn enter(&self, file: File) -> Result<()> {
-        self.have_done(&Order::Enter { file: file.0 })
-    }
-
-    /// Enters several namespaces of a process at once.
-    pub(crate) fn join(&self, pid: u32, kinds: &[NsKind]) -> Result<()> {
-        self.have_done(&Order::Join {
-            pid,
-            flags: clone_flags(kinds),
-        })
-    }
-
-    /// Opens a file.
-    pub(crate) fn open(&self, path: &str) -> Result<File> {
-        self.get_file(&Order::Open {
-            path: path.to_owned(),
-        })
-    }
-
-    /// Closes a file.
-    pub(crate) fn close(&self, file: File) -> Result<()> {
-        self.have_done(&Order::Close { file: file.0 })
-    }
-
-    /// Makes a socket in its network namespace.
-    pub(crate) fn socket(&self) -> Result<File> {
-        self.get_file(&Order::Socket)
-    }
-
-    /// Opens the network namespace of a socket.
-    pub(crate) fn net_of_socket(&self, socket: File) -> Result<File> {
-        self.get_file(&Order::NetOfSocket { file: socket.0 })
-    }
-
-    /// Binds one path to another.
-    pub(crate) fn bind(&self, source: &str, target: &str) -> Result<()> {
-        self.have_done(&Order::Bind {
-            source: source.to_owned(),
-            target: target.to_owned(),
-        })
-    }
-
-    /// Mounts an empty file system over a folder.
-    pub(crate) fn cover(&self, target: &str) -> Result<()> {
-        self.have_done(&Order::Cover {
-            target: target.to_owned(),
-        })
-    }
-
-    /// Detaches what is mounted there.
-    pub(crate) fn unmount(&self, target: &str) -> Result<()> {
-        self.have_done(&Order::Unmount {
-            target: target.to_owned(),
-        })
-    }
-
-    /// Lets its mounts be seen by no other mount namespace.
-    pub(crate) fn keep_mounts(&self) -> Result<()> {
-        self.have_done(&Order::KeepMounts)
-    }
-
-    /// Gives its user namespace a root.
-    pub(crate) fn map_root(&self) -> Result<()> {
-        self.have_done(&Order::MapRoot)
-    }
-
-    /// Becomes another user, without capabilities.
-    pub(crate) fn set_user(&self, uid: u32) -> Result<()> {
-        self.have_done(&Order::SetUser { uid })
-    }
-
-    /// Executes its own program anew.
-    pub(crate) fn execute(&self) -> Result<()> {
-        self.channel.send(&Order::Execute, None)?;
-        // The new program answers; executing has changed the command name.
-        self.have(&Order::Introduce {
-            name: self.name.clone(),
-        })
-        .map(drop)
-    }
-
-    /// Has children, one after the other, which execute a program, or nothing, and exit.
-    pub(crate) fn breed(&self, count: u32, program: Option<&str>) -> Result<()> {
-        self.have_done(&Order::Breed {
-            count,
-            program: program.map(str::to_owned),
-        })
-    }
-
-    /// Runs a program.
-    pub(crate) fn run(&self, argv: &[&str]) -> Result<Ran> {
-        let order = Order::Run {
-            argv: argv.iter().map(|&word| word.to_owned()).collect(),
-        };
-        match self.have(&order)? {
-            Reply::Ran(ran) => Ok(ran),
-            reply => self.unexpected(&order, &reply),
-        }
     }
 
     /// Exits; as a zombie it stays until it is reaped. All threads of its process end with it.
@@ -281,37 +179,37 @@ impl Puppet {
         }
     }
 
-    fn have_done(&self, order: &Order) -> Result<()> {
+    pub(super) fn have_done(&self, order: &Order) -> Result<()> {
         match self.have(order)? {
             Reply::Done => Ok(()),
             reply => self.unexpected(order, &reply),
         }
     }
 
-    fn get_file(&self, order: &Order) -> Result<File> {
+    pub(super) fn get_file(&self, order: &Order) -> Result<File> {
         match self.have(order)? {
             Reply::File(file) => Ok(File(file)),
             reply => self.unexpected(order, &reply),
         }
     }
 
-    fn have(&self, order: &Order) -> Result<Reply> {
+    pub(super) fn have(&self, order: &Order) -> Result<Reply> {
         self.order(order, None)
     }
 
-    fn order(&self, order: &Order, channel: Option<&Channel>) -> Result<Reply> {
+    pub(super) fn order(&self, order: &Order, channel: Option<&Channel>) -> Result<Reply> {
         let what = || format!("{}: {order:?}", self.name);
         self.channel
             .send(order, channel.map(|channel| channel.as_fd()))
             .with_context(what)?;
         match self.channel.receive().with_context(what)? {
-            Some((Reply::Failed(because), _)) => bail!("{}: {because}", what()),
+            Some((Reply::Failed(failure), _)) => Err(failure).with_context(what),
             Some((reply, _)) => Ok(reply),
             None => bail!("{}: it died", what()),
         }
     }
 
-    fn unexpected<T>(&self, order: &Order, reply: &Reply) -> Result<T> {
+    pub(super) fn unexpected<T>(&self, order: &Order, reply: &Reply) -> Result<T> {
         bail!("{}: {order:?} was answered with {reply:?}", self.name)
     }
 }

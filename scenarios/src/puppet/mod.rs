@@ -4,8 +4,14 @@
 //! puppets: this program again, with a single thread and a [`crate::channel::Channel`] to take
 //! orders from. They can have children and threads, which are puppets too.
 
+mod acts;
+mod families;
 mod handle;
+mod orders;
+mod parcel;
 mod serve;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +33,10 @@ enum Order {
     Open { path: String },
     /// Close that file.
     Close { file: usize },
+    /// Send that file through the enclosed channel, and close both.
+    Send { file: usize },
+    /// Take a file out of the enclosed channel.
+    Receive,
     /// `setns`.
     Enter { file: usize },
     /// `setns` into several of a process's namespaces, with these `CLONE_NEW*` flags.
@@ -35,10 +45,22 @@ enum Order {
     Socket,
     /// `SIOCGSKNS`.
     NetOfSocket { file: usize },
+    /// `NS_GET_USERNS`.
+    OwnerOf { file: usize },
+    /// `NS_GET_PARENT`.
+    ParentOf { file: usize },
+    /// Open the network namespace that has these numbers.
+    OpenByHandle { ns_id: u64, inum: u32 },
+    /// Make a mount namespace out of what is mounted there.
+    MountsOfTree { path: String },
+    /// Make a mount namespace out of an empty file system.
+    MountsOfNothing,
     /// Bind one path to another.
     Bind { source: String, target: String },
     /// Mount an empty file system.
     Cover { target: String },
+    /// Mount the procfs of its pid namespace.
+    MountProcfs { target: String },
     /// Detach whatever is mounted there.
     Unmount { target: String },
     /// Keep all mounts to yourself from now on.
@@ -47,10 +69,26 @@ enum Order {
     MapRoot,
     /// Become this user.
     SetUser { uid: u32 },
+    /// Go to the process group that this one leads, or to one of your own.
+    JoinGroup { leader: Option<u32> },
+    /// Let children vanish when they exit.
+    IgnoreChildren,
     /// Execute this program anew, and go on.
     Execute,
     /// Have as many children, one after the other, which execute this, or nothing, and exit.
     Breed { count: u32, program: Option<String> },
+    /// Have as many children with these `CLONE_NEW*` flags, none of which comes to be.
+    FailToFork { count: u32, flags: u32 },
+    /// Have as many children with these `CLONE_NEW*` flags, each of which exits while another
+    /// enters its namespaces.
+    Chase { count: u32, flags: u32 },
+    /// Have children with these `CLONE_NEW*` flags, one after the other, which exit, until there
+    /// is another order; and only then answer.
+    Churn { flags: u32 },
+    /// Stop what would go on for ever. That has an answer, this has none.
+    Rest,
+    /// Make as many UTS namespaces, and keep a file of each open.
+    Hoard { count: u32 },
     /// Run this, and say what it said.
     Run { argv: Vec<String> },
     /// Wait for the end of this child.
@@ -72,8 +110,42 @@ enum Reply {
     File(usize),
     /// The number of a child in its own pid namespace.
     Child(i32),
+    /// How often something was done.
+    Count(u32),
+    /// The numbers of these children in its own pid namespace.
+    Children(Vec<i32>),
+    /// What the kernel said to something that had to fail.
+    Errno(i32),
     /// What a program said.
     Ran(Ran),
-    /// That could not be done, for this reason.
-    Failed(String),
+    /// That could not be done.
+    Failed(Failure),
+}
+
+/// Why a puppet could not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// What the kernel said to it, if that was the reason.
+    pub(crate) errno: Option<i32>,
+    because: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.because)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let of_system = error.downcast_ref::<std::io::Error>();
+        let errno = of_system.and_then(std::io::Error::raw_os_error);
+        let of_rustix = || error.downcast_ref::<rustix::io::Errno>();
+        Self {
+            errno: errno.or_else(|| of_rustix().map(|errno| errno.raw_os_error())),
+            because: format!("{error:#}"),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A puppet's own side: take an order, carry it out, answer.
 
 use std::{
-    env, fs,
+    env,
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::process::CommandExt as _,
@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use rustix::{
     fs::{Mode, OFlags, open},
     mount::{
@@ -18,14 +18,11 @@ use rustix::{
     },
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
     process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
-    thread::{
-        ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces, set_name,
-        set_thread_groups, set_thread_res_gid, set_thread_res_uid,
-    },
+    thread::{ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces},
 };
 use tracer_common::kind::NsKind;
 
-use super::{Order, Ran, Reply};
+use super::{Order, Reply, acts, families};
 use crate::{
     channel::Channel,
     sys::{self, Cloned},
@@ -73,7 +70,7 @@ impl Server {
         while let Some((order, fd)) = self.channel.receive()? {
             let answer = self
                 .obey(order, fd)
-                .unwrap_or_else(|error| Reply::Failed(format!("{error:#}")).into());
+                .unwrap_or_else(|error| Reply::Failed(error.into()).into());
             if let Answer::Give(reply) = answer {
                 self.channel.send(&reply, None)?;
             }
@@ -83,7 +80,7 @@ impl Server {
 
     fn obey(&mut self, order: Order, fd: Option<OwnedFd>) -> Result<Answer> {
         let reply = match order {
-            Order::Introduce { name } => introduce(&name)?,
+            Order::Introduce { name } => acts::introduce(&name)?,
             Order::Unshare { flags } => done(sys::unshare(&kinds(flags)))?,
             Order::Clone { flags } => return self.clone_self(flags, fd),
             Order::Thread => {
@@ -95,12 +92,16 @@ impl Server {
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 self.keep(open(&*path, flags, Mode::empty()).context(path)?)
             }
-            Order::Close { file } => {
-                self.files
-                    .get_mut(file)
-                    .and_then(Option::take)
-                    .context("closed already")?;
-                Reply::Done
+            Order::Close { file } => self.close(file)?,
+            Order::Send { file } => {
+                let channel = Channel::from(fd.context("sending needs a channel")?);
+                channel.send(&(), Some(self.file(file)?.as_fd()))?;
+                self.close(file)?
+            }
+            Order::Receive => {
+                let channel = Channel::from(fd.context("receiving needs a channel")?);
+                let received = channel.receive::<()>()?.and_then(|((), file)| file);
+                self.keep(received.context("there was no file")?)
             }
             Order::Enter { file } => {
                 done(move_into_link_name_space(self.file(file)?.as_fd(), None))?
@@ -121,20 +122,60 @@ impl Server {
                 let net = sys::net_of_socket(self.file(file)?)?;
                 self.keep(net)
             }
+            Order::OwnerOf { file } => {
+                let owner = sys::owner(self.file(file)?)?;
+                self.keep(owner)
+            }
+            Order::ParentOf { file } => {
+                let parent = sys::parent(self.file(file)?)?;
+                self.keep(parent)
+            }
+            Order::OpenByHandle { ns_id, inum } => {
+                self.keep(sys::open_by_handle(NsKind::Net, ns_id, inum)?)
+            }
+            Order::MountsOfTree { path } => self.keep(acts::mounts_of_tree(&path)?),
+            Order::MountsOfNothing => self.keep(acts::mounts_of_nothing()?),
             Order::Bind { source, target } => done(mount_bind(source, target))?,
             Order::Cover { target } => {
                 done(mount("tmpfs", target, "tmpfs", MountFlags::empty(), None))?
+            }
+            Order::MountProcfs { target } => {
+                done(mount("proc", target, "proc", MountFlags::empty(), None))?
             }
             Order::Unmount { target } => done(unmount(target, UnmountFlags::DETACH))?,
             Order::KeepMounts => done(mount_change(
                 "/",
                 MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
             ))?,
-            Order::MapRoot => map_root()?,
-            Order::SetUser { uid } => set_user(uid)?,
+            Order::MapRoot => done(acts::map_root())?,
+            Order::SetUser { uid } => done(acts::set_user(uid))?,
+            Order::JoinGroup { leader } => done(acts::join_group(leader))?,
+            Order::IgnoreChildren => {
+                sys::ignore_children();
+                Reply::Done
+            }
             Order::Execute => return Err(self.execute()),
-            Order::Breed { count, program } => breed(count, program.as_deref())?,
-            Order::Run { argv } => Reply::Ran(run(&argv)?),
+            Order::Breed { count, program } => done(families::breed(count, program.as_deref()))?,
+            Order::FailToFork { count, flags } => {
+                Reply::Errno(families::fail_to_fork(count, &kinds(flags))?)
+            }
+            Order::Chase { count, flags } => {
+                Reply::Children(families::chase(count, &kinds(flags))?)
+            }
+            Order::Churn { flags } => {
+                let channel = &self.channel;
+                Reply::Count(families::churn(&kinds(flags), || channel.has_news())?)
+            }
+            Order::Rest => return Ok(Answer::Keep),
+            Order::Hoard { count } => {
+                acts::allow_files(count)?;
+                for _ in 0..count {
+                    let uts = acts::new_uts()?;
+                    self.keep(uts);
+                }
+                Reply::Done
+            }
+            Order::Run { argv } => Reply::Ran(acts::run(&argv)?),
             Order::Reap { pid } => {
                 waitpid(Pid::from_raw(pid), WaitOptions::empty())?.context("no such child")?;
                 Reply::Done
@@ -179,79 +220,24 @@ impl Server {
         Reply::File(self.files.len() - 1)
     }
 
+    fn close(&mut self, number: usize) -> Result<Reply> {
+        let file = self.files.get_mut(number).and_then(Option::take);
+        file.context("closed already")?;
+        Ok(Reply::Done)
+    }
+
     fn file(&self, number: usize) -> Result<&OwnedFd> {
         let file = self.files.get(number).and_then(Option::as_ref);
         file.context("that file is not open")
     }
 }
 
-fn done<E>(result: Result<(), E>) -> Result<Reply>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    Ok(result.map(|()| Reply::Done)?)
+fn done<E: Into<anyhow::Error>>(result: Result<(), E>) -> Result<Reply> {
+    result.map(|()| Reply::Done).map_err(Into::into)
 }
 
 /// The types with these `CLONE_NEW*` flags.
 fn kinds(flags: u32) -> Vec<NsKind> {
     let wanted = |kind: &NsKind| flags & kind.clone_flag() != 0;
     NsKind::ALL.into_iter().filter(wanted).collect()
-}
-
-/// Takes this name. The numbers are those of the procfs that is mounted, which belongs to the
-/// initial pid namespace, in whatever pid namespace this process is.
-fn introduce(name: &str) -> Result<Reply> {
-    set_name(&std::ffi::CString::new(name)?)?;
-    let link = fs::read_link("/proc/thread-self").context("/proc/thread-self")?;
-    let link = link.to_str().context("/proc/thread-self")?;
-    let (pid, tid) = link.split_once("/task/").context("/proc/thread-self")?;
-    Ok(Reply::Me {
-        pid: pid.parse()?,
-        tid: tid.parse()?,
-    })
-}
-
-fn map_root() -> Result<Reply> {
-    for (file, content) in [
-        ("setgroups", "deny"),
-        ("uid_map", "0 0 1"),
-        ("gid_map", "0 0 1"),
-    ] {
-        fs::write(format!("/proc/thread-self/{file}"), content).context(file)?;
-    }
-    Ok(Reply::Done)
-}
-
-fn set_user(uid: u32) -> Result<Reply> {
-    set_thread_groups(&[])?;
-    let gid = rustix::process::Gid::from_raw(uid);
-    set_thread_res_gid(gid, gid, gid)?;
-    let uid = rustix::process::Uid::from_raw(uid);
-    set_thread_res_uid(uid, uid, uid)?;
-    Ok(Reply::Done)
-}
-
-fn breed(count: u32, program: Option<&str>) -> Result<Reply> {
-    for _ in 0..count {
-        let Cloned::Parent(child) = sys::clone(&[])? else {
-            let error = program.map(|program| Command::new(program).stdin(Stdio::null()).exec());
-            std::process::exit(i32::from(error.is_some()));
-        };
-        let ended = waitpid(Some(child), WaitOptions::empty())?;
-        let status = ended.and_then(|(_, status)| status.exit_status());
-        if status != Some(0) {
-            bail!("a child ended with {status:?}");
-        }
-    }
-    Ok(Reply::Done)
-}
-
-fn run(argv: &[String]) -> Result<Ran> {
-    let (program, arguments) = argv.split_first().context("nothing to run")?;
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {program}"))?;
-    Ok(Ran::from(output))
 }

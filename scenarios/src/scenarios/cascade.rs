@@ -5,17 +5,19 @@ use tracer_common::kind::NsKind::{Net, User};
 
 use super::{
     holders::{
-        OUT_OF_REACH, OUT_OF_REACH_AGAIN, RESURRECTED, WHOLE_TWICE, are_merely_referenced,
-        end_maker, end_sitter, socket_in,
+        OUT_OF_REACH, OUT_OF_REACH_AGAIN, RESURRECTED, WHOLE_TWICE, end_maker, end_sitter,
+        socket_in,
     },
-    lives::{IN_USE, USER_IN_USE},
+    lives::{IN_USE, WHOLE},
 };
 use crate::{
-    expect::same,
+    expect::{ENTERED_USER, EXIT, same},
+    held::HELD,
+    puppet::Puppet,
     stage::Stage,
     trace::{
         Namespace,
-        Step::{Deactivated, Destroyed, Resurrected},
+        Step::{Deactivated, Destroyed, Freed, Resurrected},
     },
     world::World,
 };
@@ -26,19 +28,7 @@ use crate::{
 pub(super) fn user_cascade(world: &World) -> Result<()> {
     let mut stage = Stage::new(world);
     let maker = stage.puppet("maker")?;
-    let mut users: Vec<Namespace> = Vec::new();
-    for level in 1..=3 {
-        maker.unshare(&[User])?;
-        let user = stage.born(&maker, User)?;
-        let above = users.last().map_or(world.initial_user, |user| user.id);
-        same("its level", Some(level), user.level)?;
-        same("its owner", Some(above), user.owner)?;
-        same("its parent", Some(above), user.parent)?;
-        stage.is_linked(&maker, "user", &user)?;
-        stage.lives(&user, USER_IN_USE)?;
-        maker.map_root()?;
-        users.push(user);
-    }
+    let users = nest(&mut stage, &maker, 3)?;
     maker.unshare(&[Net])?;
     let net = stage.born(&maker, Net)?;
     same("its owner", users.last().map(|user| user.id), net.owner)?;
@@ -55,7 +45,7 @@ pub(super) fn user_cascade(world: &World) -> Result<()> {
     sitter.close(file)?;
     stage.all_live(all(), OUT_OF_REACH)?;
     stage.in_order(Deactivated, &upwards)?;
-    are_merely_referenced(&stage, all())?;
+    stage.shows(all().map(|ns| (ns, HELD)))?;
 
     let file = sitter.net_of_socket(socket)?;
     stage.all_live(all(), RESURRECTED)?;
@@ -68,4 +58,52 @@ pub(super) fn user_cascade(world: &World) -> Result<()> {
     stage.in_order(Destroyed, &upwards)?;
     end_sitter(&mut stage, sitter)?;
     stage.close()
+}
+
+/// A user namespace is active as long as one that it owns is, whoever was in it.
+pub(super) fn child_user_namespace_outlives_parents_tasks(world: &World) -> Result<()> {
+    let mut stage = Stage::new(world);
+    let first = stage.puppet("first")?;
+    let outer = nest(&mut stage, &first, 1)?.remove(0);
+    let second = stage.puppet("second")?;
+    let file = second.open(&first.link("user"))?;
+    second.enter(file)?;
+    second.close(file)?;
+    second.unshare(&[User])?;
+    let inner = stage.born(&second, User)?;
+    same("its parent", Some(outer.id), inner.parent)?;
+    stage.all_live([&inner, &outer], IN_USE)?;
+
+    first.end()?;
+    stage.still_live([&inner, &outer], IN_USE)?;
+    stage.shows([(&inner, HELD.tasks(1).creds(1)), (&outer, HELD.owned(1))])?;
+
+    let task = second.task();
+    second.end()?;
+    stage.all_live([&inner, &outer], WHOLE)?;
+    stage.changes(&task, &[ENTERED_USER, EXIT])?;
+    for step in [Deactivated, Destroyed, Freed] {
+        stage.in_order(step, &[&inner, &outer])?;
+    }
+    stage.close()
+}
+
+/// Lets a puppet take as many user namespaces, one in the other, and be root there. The innermost
+/// is the last.
+pub(super) fn nest(stage: &mut Stage<'_>, puppet: &Puppet, levels: u32) -> Result<Vec<Namespace>> {
+    let mut users: Vec<Namespace> = Vec::new();
+    for level in 1..=levels {
+        puppet.unshare(&[User])?;
+        let user = stage.born(puppet, User)?;
+        let initial = stage.world.initial_user;
+        let above = users.last().map_or(initial, |user| user.id);
+        same("its level", Some(level), user.level)?;
+        same("its owner", Some(above), user.owner)?;
+        same("its parent", Some(above), user.parent)?;
+        stage.is_linked(puppet, "user", &user)?;
+        stage.lives(&user, IN_USE)?;
+        puppet.map_root()?;
+        users.push(user);
+    }
+    Ok(users)
 }

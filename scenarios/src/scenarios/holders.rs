@@ -12,12 +12,11 @@ use tracer_common::kind::NsKind::{Net, User};
 use super::lives::{IN_USE, WHOLE};
 use crate::{
     expect::{EXIT, Life, same, setns, unshare},
-    kernel::COUNTS,
+    held::HELD,
     process::Finally,
     puppet::{File, Puppet},
     stage::Stage,
     trace::{
-        Namespace, State,
         Step::{Activated, Created, Deactivated, Destroyed, Freed, Resurrected},
         Task,
     },
@@ -56,7 +55,7 @@ pub(super) fn fd_keeps_it(world: &World) -> Result<()> {
 
     end_maker(&mut stage, maker)?;
     stage.still_live([&net], IN_USE)?;
-    is_active_without_tasks(&stage, &net)?;
+    stage.shows([(&net, HELD.nsfs())])?;
 
     keeper.close(file)?;
     stage.lives(&net, WHOLE)?;
@@ -78,7 +77,7 @@ pub(super) fn bind_mount_keeps_it(world: &World) -> Result<()> {
 
     end_maker(&mut stage, maker)?;
     stage.still_live([&net], IN_USE)?;
-    is_active_without_tasks(&stage, &net)?;
+    stage.shows([(&net, HELD.nsfs())])?;
 
     keeper.unmount(&place)?;
     stage.lives(&net, WHOLE)?;
@@ -97,7 +96,7 @@ pub(super) fn ip_netns_add_and_delete(world: &World) -> Result<()> {
     let net = stage.born_to(&task, Net)?;
     same("its owner", Some(world.initial_user), net.owner)?;
     stage.still_live([&net], IN_USE)?;
-    is_active_without_tasks(&stage, &net)?;
+    stage.shows([(&net, HELD.nsfs())])?;
 
     stage.stranger(&ip(&["netns", "delete", NAME])?);
     stage.lives(&net, WHOLE)?;
@@ -151,7 +150,7 @@ pub(super) fn socket_alone(world: &World) -> Result<()> {
     end_maker(&mut stage, maker)?;
     stage.all_live([&net, &user], OUT_OF_REACH)?;
     stage.in_order(Deactivated, &[&net, &user])?;
-    are_merely_referenced(&stage, [&net, &user])?;
+    stage.shows([&net, &user].map(|ns| (ns, HELD)))?;
 
     let file = sitter.net_of_socket(socket)?;
     stage.all_live([&net, &user], RESURRECTED)?;
@@ -192,34 +191,4 @@ pub(super) fn end_sitter(stage: &mut Stage<'_>, sitter: Puppet) -> Result<()> {
     sitter.end()?;
     stage.changes(&task, &[setns(&["net"]), setns(&["net"]), EXIT])?;
     Ok(())
-}
-
-/// Fails unless `nslife list` shows these as inactive, and referred to all the same.
-pub(super) fn are_merely_referenced<'n>(
-    stage: &Stage<'_>,
-    all: impl IntoIterator<Item = &'n Namespace>,
-) -> Result<()> {
-    for ns in all {
-        let Some(listed) = stage.listed_if_held(ns)? else {
-            return Ok(());
-        };
-        same("its state", State::Inactive, listed.state)?;
-        if stage.world.kernel >= COUNTS {
-            same("its active count", Some(0), listed.active_count)?;
-        }
-        let refs = listed
-            .ref_count
-            .context("its reference count is not known")?;
-        ensure!(refs > 0, "nothing refers to it");
-    }
-    Ok(())
-}
-
-/// Fails unless `nslife list` shows it as active, without a task in it.
-fn is_active_without_tasks(stage: &Stage<'_>, ns: &Namespace) -> Result<()> {
-    let Some(listed) = stage.listed_if_held(ns)? else {
-        return Ok(());
-    };
-    same("its state", State::Active, listed.state)?;
-    same("tasks in it", Some(0), listed.tasks)
 }

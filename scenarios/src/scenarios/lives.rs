@@ -13,19 +13,11 @@ use crate::{
     world::World,
 };
 
-/// A user namespace that owns nothing is kept active by credentials alone.
-const NO_CREDENTIALS: &str = "credentials do not count yet before 6.19";
-
 /// As long as it is in use.
 pub(super) const IN_USE: Life = Life::new(&[Created, Activated]);
 
 /// From beginning to end.
 pub(super) const WHOLE: Life = Life::new(&[Created, Activated, Deactivated, Destroyed, Freed]);
-
-/// The lives of a user namespace that owns nothing.
-pub(super) const USER_IN_USE: Life = IN_USE.where_uncounted(&[Created], NO_CREDENTIALS);
-pub(super) const WHOLE_OF_USER: Life =
-    WHOLE.where_uncounted(&[Created, Destroyed, Freed], NO_CREDENTIALS);
 
 /// The slot of an nsproxy that a new namespace of this type goes to. User namespaces are not in
 /// it.
@@ -55,16 +47,12 @@ const fn link_of(kind: NsKind) -> &'static str {
 /// A process takes a new namespace of this type, and exits.
 pub(super) fn life_of(world: &World, kind: NsKind) -> Result<()> {
     let mut stage = Stage::new(world);
-    let (in_use, whole) = match kind {
-        NsKind::User => (USER_IN_USE, WHOLE_OF_USER),
-        _ => (IN_USE, WHOLE),
-    };
     let change = slot_of(kind).map(unshare);
 
     let puppet = stage.puppet("maker")?;
     puppet.unshare(&[kind])?;
     let ns = stage.born(&puppet, kind)?;
-    stage.lives(&ns, in_use)?;
+    stage.lives(&ns, IN_USE)?;
     stage.changes(&puppet.task(), change.as_slice())?;
     if kind != NsKind::Pid {
         stage.is_linked(&puppet, link_of(kind), &ns)?;
@@ -88,7 +76,7 @@ pub(super) fn life_of(world: &World, kind: NsKind) -> Result<()> {
 
     let task = puppet.task();
     puppet.end()?;
-    stage.lives(&ns, whole)?;
+    stage.lives(&ns, WHOLE)?;
     if let Some(change) = change {
         stage.changes(&task, &[change, EXIT])?;
     }
@@ -106,7 +94,7 @@ pub(super) fn user_namespace_of_nobody(world: &World) -> Result<()> {
     let ns = stage.born(&puppet, NsKind::User)?;
     same("who owns it", Some(NOBODY), ns.owner_uid)?;
     puppet.end()?;
-    stage.lives(&ns, WHOLE_OF_USER)?;
+    stage.lives(&ns, WHOLE)?;
     stage.close()
 }
 

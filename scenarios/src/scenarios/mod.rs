@@ -1,14 +1,23 @@
 //! All scenarios, by subject.
 
 mod afterwards;
+mod ancestors;
 mod cascade;
 mod command;
+mod credentials;
+mod exits;
+mod forks;
+mod handles;
 mod holders;
 mod hot_path;
 mod input;
 mod lives;
+mod many;
+mod mounts;
 mod prometheus;
+mod references;
 mod service;
+mod start;
 mod switches;
 mod tasks;
 mod truth;
@@ -17,8 +26,8 @@ use anyhow::Result;
 use tracer_common::kind::NsKind;
 
 use crate::{
-    kernel::{COUNTS, SWITCHES_ON_EXEC, Version},
-    scenario::{On, Scenario},
+    kernel::{COUNTS, LISTS, SWITCHES_ON_EXEC, Version},
+    scenario::{On, Run, Scenario},
     world::World,
 };
 
@@ -45,6 +54,22 @@ pub(crate) const ALL: &[Scenario] = &[
         "zombie_keeps_user_and_pid",
         tasks::zombie_keeps_user_and_pid,
     ),
+    on_all(
+        "threads_in_different_namespaces",
+        tasks::threads_in_different_namespaces,
+    ),
+    on_all(
+        "process_group_outlives_leader",
+        tasks::process_group_outlives_leader,
+    ),
+    on_all("sigchld_ignored", exits::sigchld_ignored),
+    remarking(
+        "setns_by_pidfd_to_exiting_task",
+        exits::setns_by_pidfd_to_exiting_task,
+    ),
+    on_all("failed_forks", forks::failed_forks),
+    on_all("forks_without_init", forks::forks_without_init),
+    on_all("credentials_change", credentials::credentials_change),
     on_all("clone_reason", switches::clone_reason),
     on_all("setns_in_and_out", switches::setns_in_and_out),
     since(
@@ -57,7 +82,37 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all("bind_mount_keeps_it", holders::bind_mount_keeps_it),
     on_all("ip_netns_add_and_delete", holders::ip_netns_add_and_delete),
     on_all("socket_alone", holders::socket_alone),
+    on_all("descriptor_in_flight", references::descriptor_in_flight),
+    on_all(
+        "credentials_of_a_file_alone",
+        references::credentials_of_a_file_alone,
+    ),
+    on_all("procfs_mount_alone", references::procfs_mount_alone),
     on_all("user_cascade", cascade::user_cascade),
+    on_all(
+        "child_user_namespace_outlives_parents_tasks",
+        cascade::child_user_namespace_outlives_parents_tasks,
+    ),
+    on_all("ns_get_userns_revives", ancestors::ns_get_userns_revives),
+    on_all("ns_get_parent_revives", ancestors::ns_get_parent_revives),
+    since(
+        LISTS,
+        "namespaces have no file handles",
+        "opened_by_file_handle",
+        handles::opened_by_file_handle,
+    ),
+    since(
+        Version(7, 0),
+        "open_tree makes no mount namespaces",
+        "mount_namespace_of_open_tree",
+        mounts::mount_namespace_of_open_tree,
+    ),
+    since(
+        Version(7, 1),
+        "fsmount makes no mount namespaces",
+        "mount_namespace_of_fsmount",
+        mounts::mount_namespace_of_fsmount,
+    ),
     on_all("exit_on_every_kernel", hot_path::exit_on_every_kernel),
     on_all(
         "no_record_for_fork_exec_exit",
@@ -99,6 +154,10 @@ pub(crate) const ALL: &[Scenario] = &[
         "daemon_counts_what_the_trace_shows",
         service::daemon_counts_what_the_trace_shows,
     ),
+    on_all(
+        "created_and_gone_before_the_walk",
+        start::created_and_gone_before_the_walk,
+    ),
     on_all("promtool_is_content", prometheus::promtool_is_content),
     on_all(
         "prometheus_finds_what_was_done",
@@ -110,6 +169,8 @@ pub(crate) const ALL: &[Scenario] = &[
         afterwards::own_pid_is_never_blamed,
     ),
     on_all("nothing_was_lost", afterwards::nothing_was_lost),
+    // The last one: nothing watches from here on.
+    remarking("fifty_thousand", many::fifty_thousand),
 ];
 
 /// A scenario for all kernels.
@@ -117,7 +178,16 @@ const fn on_all(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
     Scenario {
         name,
         on: On::AllKernels,
-        run,
+        run: Run::Plain(run),
+    }
+}
+
+/// A scenario for all kernels, with something to remark.
+const fn remarking(name: &'static str, run: fn(&World) -> Result<String>) -> Scenario {
+    Scenario {
+        name,
+        on: On::AllKernels,
+        run: Run::WithRemark(run),
     }
 }
 
@@ -131,6 +201,6 @@ const fn since(
     Scenario {
         name,
         on: On::Since(version, lacking),
-        run,
+        run: Run::Plain(run),
     }
 }

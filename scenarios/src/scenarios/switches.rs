@@ -82,7 +82,7 @@ pub(super) fn setns_in_and_out(world: &World) -> Result<()> {
 /// A task that has a time namespace for its children enters it by executing a program.
 pub(super) fn exec_into_time_namespace(world: &World) -> Result<()> {
     let mut stage = Stage::new(world);
-    let puppet = stage.puppet("traveller")?;
+    let mut puppet = stage.puppet("traveller")?;
     puppet.unshare(&[Time])?;
     let time = stage.born(&puppet, Time)?;
     let made = unshare(&["time_for_children"]);

@@ -5,12 +5,9 @@ use tracer_common::kind::NsKind::{Net, Pid, User, Uts};
 
 use super::lives::{IN_USE, WHOLE};
 use crate::{
-    expect::{EXIT, Life, clone, same, unshare},
+    expect::{EXIT, clone, unshare},
+    held::HELD,
     stage::Stage,
-    trace::{
-        State,
-        Step::{Activated, Created, Deactivated},
-    },
     world::World,
 };
 
@@ -22,14 +19,12 @@ pub(super) fn two_in_one_namespace(world: &World) -> Result<()> {
     let uts = stage.born(&first, Uts)?;
     let second = stage.child(&first, "second", &[])?;
     stage.is_linked(&second, "uts", &uts)?;
-    same("tasks in it", Some(2), stage.listed(&uts)?.tasks)?;
+    stage.shows([(&uts, HELD.tasks(2).nsproxies(1))])?;
 
     let (first_task, second_task) = (first.task(), second.task());
     first.end()?;
     stage.still_live([&uts], IN_USE)?;
-    let listed = stage.listed(&uts)?;
-    same("its state with one task left", State::Active, listed.state)?;
-    same("tasks in it", Some(1), listed.tasks)?;
+    stage.shows([(&uts, HELD.tasks(1).nsproxies(1))])?;
 
     second.exit()?;
     stage.lives(&uts, WHOLE)?;
@@ -42,12 +37,6 @@ pub(super) fn two_in_one_namespace(world: &World) -> Result<()> {
 /// The threads of a process exit, the first one first. Their nsproxy goes with the last of them;
 /// the credentials of the first stay until the process is reaped.
 pub(super) fn threads_exit_in_any_order(world: &World) -> Result<()> {
-    /// The user namespace owns another that goes before the process is reaped.
-    const USER_OF_ZOMBIE: Life = IN_USE.where_uncounted(
-        &[Created, Activated, Deactivated],
-        "the credentials of a zombie do not count yet before 6.19",
-    );
-
     let mut stage = Stage::new(world);
     let mut leader = stage.puppet("leader")?;
     leader.unshare(&[User])?;
@@ -70,7 +59,7 @@ pub(super) fn threads_exit_in_any_order(world: &World) -> Result<()> {
     last.exit_thread()?;
     stage.all_live([&net, &uts], WHOLE)?;
     stage.changes(&last.task(), &[EXIT])?;
-    stage.still_live([&user], USER_OF_ZOMBIE)?;
+    stage.still_live([&user], IN_USE)?;
     leader.reap()?;
     stage.lives(&user, WHOLE)?;
     stage.changes(&leader.task(), &[unshare(&["uts", "net"])])?;
@@ -80,11 +69,6 @@ pub(super) fn threads_exit_in_any_order(world: &World) -> Result<()> {
 /// A process that has exited is in its user and pid namespaces still, and in no other, until it is
 /// reaped.
 pub(super) fn zombie_keeps_user_and_pid(world: &World) -> Result<()> {
-    const OF_ZOMBIE: Life = IN_USE.where_uncounted(
-        &[Created, Activated, Deactivated],
-        "the credentials and the number of a zombie do not count yet before 6.19",
-    );
-
     let mut stage = Stage::new(world);
     let parent = stage.puppet("parent")?;
     let child = stage.child(&parent, "zombie", &[User, Pid, Uts])?;
@@ -97,16 +81,81 @@ pub(super) fn zombie_keeps_user_and_pid(world: &World) -> Result<()> {
 
     child.exit()?;
     stage.lives(&uts, WHOLE)?;
-    stage.still_live([&user, &pid], OF_ZOMBIE)?;
-    for ns in [&user, &pid] {
-        let listed = stage.listed(ns)?;
-        same("its state with a zombie in it", State::Active, listed.state)?;
-        same("tasks in it", Some(1), listed.tasks)?;
-    }
+    stage.still_live([&user, &pid], IN_USE)?;
+    stage.shows([
+        (&user, HELD.tasks(1).creds(1).owned(1)),
+        (&pid, HELD.tasks(1).pids(1)),
+    ])?;
 
     parent.reap_child(&child)?;
     stage.all_live([&user, &pid], WHOLE)?;
     stage.changes(&child.task(), &[clone(&["uts", "pid_for_children"]), EXIT])?;
+    parent.end()?;
+    stage.close()
+}
+
+/// Threads of one process are in different namespaces, and each counts where it is.
+pub(super) fn threads_in_different_namespaces(world: &World) -> Result<()> {
+    let mut stage = Stage::new(world);
+    let leader = stage.puppet("leader")?;
+    let first = stage.thread(&leader, "first")?;
+    first.unshare(&[Uts])?;
+    let shared = stage.born(&first, Uts)?;
+    let second = stage.thread(&first, "second")?;
+    let third = stage.thread(&leader, "third")?;
+    third.unshare(&[Net, Uts])?;
+    let net = stage.born(&third, Net)?;
+    let uts = stage.born(&third, Uts)?;
+    stage.all_live([&shared, &net, &uts], IN_USE)?;
+    stage.is_linked(&first, "uts", &shared)?;
+    stage.is_linked(&second, "uts", &shared)?;
+    stage.is_linked(&third, "uts", &uts)?;
+    stage.shows([
+        (&shared, HELD.tasks(2).nsproxies(1)),
+        (&net, HELD.tasks(1).nsproxies(1)),
+        (&uts, HELD.tasks(1).nsproxies(1)),
+    ])?;
+
+    second.unshare(&[Net])?;
+    let other = stage.born(&second, Net)?;
+    stage.lives(&other, IN_USE)?;
+    stage.shows([
+        (&shared, HELD.tasks(2).nsproxies(2)),
+        (&other, HELD.tasks(1).nsproxies(1)),
+    ])?;
+    first.exit_thread()?;
+    // The others have left its nsproxy.
+    stage.changes(&first.task(), &[unshare(&["uts"]), EXIT])?;
+    stage.still_live([&shared, &net, &uts, &other], IN_USE)?;
+
+    let tasks = [second.task(), third.task()];
+    leader.end()?;
+    stage.all_live([&shared, &net, &uts, &other], WHOLE)?;
+    stage.changes(&tasks[0], &[unshare(&["net"]), EXIT])?;
+    stage.changes(&tasks[1], &[unshare(&["uts", "net"]), EXIT])?;
+    stage.close()
+}
+
+/// The number of a task is that of its process group, too, and stays in use for as long as anybody
+/// is in that.
+pub(super) fn process_group_outlives_leader(world: &World) -> Result<()> {
+    let mut stage = Stage::new(world);
+    let parent = stage.puppet("parent")?;
+    let leader = stage.child(&parent, "leader", &[Pid])?;
+    let pid = stage.born(&parent, Pid)?;
+    leader.lead_group()?;
+    let member = stage.puppet("member")?;
+    member.join_group(&leader)?;
+
+    leader.exit()?;
+    parent.reap_child(&leader)?;
+    stage.changes(&leader.task(), &[clone(&["pid_for_children"]), EXIT])?;
+    stage.still_live([&pid], IN_USE)?;
+    stage.shows([(&pid, HELD.pids(1))])?;
+
+    member.lead_group()?;
+    stage.lives(&pid, WHOLE)?;
+    member.end()?;
     parent.end()?;
     stage.close()
 }

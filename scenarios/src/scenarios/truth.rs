@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tracer_common::kind::NsKind;
 
 use crate::{
+    daemon::Daemon,
     expect::same,
+    kernel::LISTS,
     metrics::series,
     nslife::List,
     puppet::{File, Puppet},
@@ -83,7 +85,7 @@ pub(super) fn list_agrees_with_proc(world: &World) -> Result<()> {
 
 /// Whether a list says to be complete, and if not why.
 fn is_complete(world: &World, list: &List) -> Result<()> {
-    let expected = world.kernel >= crate::kernel::COUNTS;
+    let expected = world.kernel >= LISTS;
     same("whether the list is complete", expected, list.complete)?;
     same(
         "whether it says why not",
@@ -119,20 +121,26 @@ pub(super) fn list_agrees_with_listns(world: &World) -> Result<()> {
     let since: BTreeSet<_> = expected.difference(&world.there_before).copied().collect();
     same("ids that the trace left active", since, traced)?;
 
-    for kind in NsKind::ALL {
-        let count = list
-            .namespaces
-            .iter()
-            .filter(|ns| ns.ns_type == kind.name() && ns.state == State::Active)
-            .count();
-        let labels = [("ns_type", kind.name()), ("state", "active")];
-        let series = series("nslife_namespaces", &labels);
-        let expected = count as f64;
-        world
-            .daemon()?
-            .wait_for(&series, &expected.to_string(), |value| value == expected)?;
-    }
+    daemon_counts(world.daemon()?, &list)?;
     population.leave()
+}
+
+/// Fails unless a daemon counts as many namespaces of each type and state as this list has.
+pub(super) fn daemon_counts(daemon: &Daemon, list: &List) -> Result<()> {
+    for kind in NsKind::ALL {
+        for (word, state) in [("active", State::Active), ("inactive", State::Inactive)] {
+            let count = list
+                .namespaces
+                .iter()
+                .filter(|ns| ns.ns_type == kind.name() && ns.state == state)
+                .count();
+            let labels = [("ns_type", kind.name()), ("state", word)];
+            let series = series("nslife_namespaces", &labels);
+            let expected = count as f64;
+            daemon.wait_for(&series, &expected.to_string(), |value| value == expected)?;
+        }
+    }
+    Ok(())
 }
 
 /// The ids of the namespaces that came to be since the trace started and are active now, by what

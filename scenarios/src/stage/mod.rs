@@ -5,9 +5,11 @@
 //! in between fails. At the end the histories have to be the same still, and the stage checks
 //! what holds for all of them.
 
+mod listed;
 mod rules;
+mod sums;
 
-use std::{collections::BTreeMap, fmt::Display, fs};
+use std::{cell::Cell, collections::BTreeMap, fmt::Display, fs};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tracer_common::kind::NsKind;
@@ -15,7 +17,6 @@ use tracer_common::kind::NsKind;
 use crate::{
     PATIENCE,
     expect::{Change, Expected, Life, Progress, progress, row, same},
-    kernel::LISTS,
     puppet::Puppet,
     trace::{Line, Namespace, Step, Switch, Task, What, brief},
     world::World,
@@ -31,6 +32,8 @@ pub(crate) struct Stage<'w> {
     strangers: Vec<Task>,
     lives: BTreeMap<u64, Life>,
     changes: BTreeMap<u32, Vec<Change>>,
+    /// Whether [`Self::sums_agree`] was asked.
+    summed_up: Cell<bool>,
 }
 
 impl<'w> Stage<'w> {
@@ -43,6 +46,7 @@ impl<'w> Stage<'w> {
             strangers: Vec::new(),
             lives: BTreeMap::new(),
             changes: BTreeMap::new(),
+            summed_up: Cell::new(false),
         }
     }
 
@@ -111,6 +115,19 @@ impl<'w> Stage<'w> {
         Ok(())
     }
 
+    /// Waits until one of these is the history of a namespace, each of which is over: which one is
+    /// for the kernel to decide, in a race.
+    pub(crate) fn lives_one_of(&mut self, ns: &Namespace, lives: &[Life]) -> Result<()> {
+        let history = self.world.trace.log.wait(self.from, PATIENCE, |lines| {
+            let own = steps(lines).filter(|(_, about, _)| about.id == ns.id);
+            let history: Vec<_> = own.map(|(step, ..)| step).collect();
+            Ok(history.contains(&Step::Freed).then_some(history))
+        })?;
+        let is_it = |life: &&Life| Some(life.on(self.world.kernel).steps) == history.as_deref();
+        let life = lives.iter().find(is_it).or_else(|| lives.first());
+        self.lives(ns, *life.context("no life is expected")?)
+    }
+
     /// Waits until this is the history of all of these.
     pub(crate) fn all_live<'n>(
         &mut self,
@@ -128,25 +145,17 @@ impl<'w> Stage<'w> {
         life: Life,
     ) -> Result<()> {
         self.world.barrier()?;
-        self.all_live(all, life)
+        self.all_live(all, life)?;
+        self.sum_up_once()
     }
 
-    /// A namespace as `nslife list` shows it, which has walked the kernel's own structures and
-    /// knows nothing of the trace.
-    pub(crate) fn listed(&self, ns: &Namespace) -> Result<Namespace> {
-        let list = self.world.nslife.list()?;
-        let found = list.at(&ns.ns_type, ns.inum);
-        found
-            .cloned()
-            .with_context(|| format!("nslife list does not show {ns}"))
-    }
-
-    /// As [`Self::listed`], for a namespace that no task is in. `None` on kernels that have no list
-    /// of their own to walk: there nslife cannot know of one that was there before.
-    pub(crate) fn listed_if_held(&self, ns: &Namespace) -> Result<Option<Namespace>> {
-        (self.world.kernel >= LISTS)
-            .then(|| self.listed(ns))
-            .transpose()
+    /// Has [`Self::sums_agree`] checked while there is something to sum up, but not again and
+    /// again, for a list takes its time.
+    fn sum_up_once(&self) -> Result<()> {
+        if !self.summed_up.get() {
+            self.sums_agree()?;
+        }
+        Ok(())
     }
 
     /// Waits until these are the changes of nsproxy that a task has made. Returns them as the
@@ -192,6 +201,19 @@ impl<'w> Stage<'w> {
         complete.ok_or_else(|| log.look(self.from, |lines| complaint("time is up", lines)))
     }
 
+    /// A namespace as the trace showed it when it took this step for the last time.
+    pub(crate) fn when(&self, step: Step, ns: &Namespace) -> Result<Namespace> {
+        let shown = self.world.trace.log.look(self.from, |lines| {
+            let is_it =
+                |&(taken, about, _): &(_, &Namespace, _)| taken == step && about.id == ns.id;
+            steps(lines)
+                .filter(is_it)
+                .last()
+                .map(|(_, ns, _)| ns.clone())
+        });
+        shown.with_context(|| format!("{ns} was not {step}"))
+    }
+
     /// Fails unless these namespaces took a step in this order, each of them for the last time.
     pub(crate) fn in_order(&self, step: Step, expected: &[&Namespace]) -> Result<()> {
         let seen = self.world.trace.log.look(self.from, |lines| {
@@ -223,6 +245,7 @@ impl<'w> Stage<'w> {
     /// Fails unless everything is still as it was expected last, and as it always has to be.
     pub(crate) fn close(mut self) -> Result<()> {
         self.world.barrier()?;
+        self.sum_up_once()?;
         for (id, life) in self.lives.clone() {
             let ns = self.world.trace.log.look(self.from, |lines| {
                 steps(lines)

@@ -37,6 +37,8 @@ fn keeps_its_identity(lines: &[Line], id: u64) -> Result<()> {
         state: State::Active,
         ref_count: None,
         active_count: None,
+        active_because: None,
+        procfs_mounts: None,
         tasks: None,
         ..ns.clone()
     };

@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::namespace::{Namespace, Task};
+
 /// A line.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -39,61 +41,6 @@ pub(crate) enum Step {
     Resurrected,
     Destroyed,
     Freed,
-}
-
-/// A task.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Task {
-    /// The thread.
-    pub(crate) pid: u32,
-    /// The process.
-    pub(crate) tgid: u32,
-    /// The command name.
-    pub(crate) comm: String,
-}
-
-/// A namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Namespace {
-    pub(crate) id: u64,
-    pub(crate) ns_id: Option<u64>,
-    pub(crate) ns_type: String,
-    pub(crate) inum: u32,
-    pub(crate) state: State,
-    pub(crate) ref_count: Option<u32>,
-    pub(crate) active_count: Option<u32>,
-    pub(crate) initial: bool,
-    pub(crate) owner: Option<u64>,
-    pub(crate) parent: Option<u64>,
-    pub(crate) owner_uid: Option<u32>,
-    pub(crate) level: Option<u32>,
-    pub(crate) tasks: Option<u32>,
-    pub(crate) created_at: Option<String>,
-    pub(crate) creator: Option<Creator>,
-}
-
-/// Who created a namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Creator {
-    #[serde(flatten)]
-    pub(crate) task: Task,
-    pub(crate) cgroup_id: Option<u64>,
-}
-
-impl Namespace {
-    /// The task that created it.
-    pub(crate) fn made_by(&self) -> Option<&Task> {
-        self.creator.as_ref().map(|creator| &creator.task)
-    }
-}
-
-/// The states of a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    Active,
-    Inactive,
-    Destroyed,
 }
 
 /// How a task changed its nsproxy.
@@ -211,18 +158,6 @@ impl fmt::Display for Step {
             Self::Destroyed => "destroyed",
             Self::Freed => "freed",
         })
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:[{}] #{}", self.ns_type, self.inum, self.id)
-    }
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.comm, self.tgid, self.pid)
     }
 }
 

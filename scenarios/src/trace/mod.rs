@@ -1,7 +1,8 @@
-//! `nslife trace --output json` of the whole system, as it goes on beside all scenarios.
+//! `nslife trace --output json` of the whole system, such as it goes on beside all scenarios.
 
 mod line;
 mod log;
+mod namespace;
 
 use std::{
     fs::File,
@@ -15,10 +16,11 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::{
-    line::{Line, Namespace, State, Step, Switch, Task, What, brief},
+    line::{Line, Step, Switch, What, brief},
     log::Log,
+    namespace::{ActiveBecause, Namespace, State, Task},
 };
-use crate::nslife::Nslife;
+use crate::{nslife::Nslife, process::kill};
 
 /// The running trace.
 #[derive(Debug)]
@@ -30,17 +32,17 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Starts it; a copy of what it says goes to the folder.
-    pub(crate) fn start(nslife: &Nslife, results: &Path) -> Result<Self> {
-        let create = |name: &str| {
-            let path = results.join(name);
+    /// Starts one; a copy of what it says goes to a file of that name in the folder.
+    pub(crate) fn start(nslife: &Nslife, results: &Path, name: &str) -> Result<Self> {
+        let create = |extension: &str| {
+            let path = results.join(name).with_extension(extension);
             File::create(&path).with_context(|| format!("cannot create {}", path.display()))
         };
-        let copy = create("trace.jsonl")?;
+        let copy = create("jsonl")?;
         let mut process = nslife
             .command(&["trace", "--output", "json"])
             .stdout(Stdio::piped())
-            .stderr(create("trace.stderr")?)
+            .stderr(create("stderr")?)
             .spawn()
             .context("cannot start nslife trace")?;
         nslife.started(&process);
@@ -62,6 +64,11 @@ impl Trace {
             process,
             reader: Some(reader),
         })
+    }
+
+    /// Ends it.
+    pub(crate) fn kill(&self) -> Result<()> {
+        kill(&self.process)
     }
 }
 

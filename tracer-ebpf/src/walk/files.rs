@@ -6,7 +6,7 @@ use core::ffi::c_void;
 
 use tracer_common::kind::NsKind;
 
-use super::{Meta, Out, TaskContext, visit};
+use super::{Meta, Out, TaskContext, visit, visit_all};
 use crate::{
     emit::{common_of, kind_of},
     mem::{offset, read},
@@ -54,6 +54,6 @@ pub(super) fn visit_nsfs(out: Out, inode: u64) {
     if key != 0
         && let Some(kind) = kind_of(key)
     {
-        visit(out, key, kind);
+        visit_all(out, key, kind);
     }
 }

@@ -24,7 +24,7 @@ use tracer_common::{kind::NsKind, layout::ABSENT, walk::Tag};
 
 use crate::{
     active::observe_count,
-    emit::{fill_ns, now, owner_of},
+    emit::{common_of, fill_ns, now, owner_of},
     known::{Known, Watched, creds, is_initial, observe, remember},
     maps::{WALK_SCRATCH, WALKED, WalkMark},
     mem::{constant, kind_layout, offset, read},
@@ -57,7 +57,8 @@ struct Out {
     seq: *mut c_void,
     /// This reading of it.
     session: u64,
-    /// The task that the iterator shows.
+    /// The task that the iterator shows; 0 for a program that runs once in a
+    /// reading.
     task: u64,
 }
 
@@ -87,7 +88,10 @@ impl Out {
         if unsafe { (*(*context).meta).number } != 0 {
             return None;
         }
-        Self::of(context)
+        Some(Self {
+            task: 0,
+            ..Self::of(context)?
+        })
     }
 
     /// Appends a record. An overflow is the iterator's business: it shows the
@@ -112,7 +116,8 @@ impl Out {
         // an object appear twice.
         if let Some(mark) = unsafe { WALKED.get(key) }
             && mark.session == self.session
-            && mark.task != self.task
+            // What this task wrote may have been dropped, see `WalkMark`.
+            && (mark.task != self.task || self.task == 0)
         {
             return false;
         }
@@ -164,6 +169,7 @@ fn write_namespace(out: &Out, key: u64, kind: NsKind) -> i32 {
         }
         fill_ns(&raw mut (*record).ns, key, kind);
         out.write(&*record);
+        (*scratch).written += 1;
     }
     0
 }
@@ -197,9 +203,6 @@ extern "C" fn visit_callback(_index: u32, visit: *mut Visit) -> i64 {
 /// Writes a namespace and its owners, as far as they are new.
 #[inline(always)]
 fn visit(out: Out, key: u64, kind: NsKind) {
-    if key == 0 {
-        return;
-    }
     let mut visit = Visit {
         out,
         key,
@@ -214,5 +217,56 @@ fn visit(out: Out, key: u64, kind: NsKind) {
             (&raw mut visit).cast(),
             0,
         );
+    }
+}
+
+/// From a pid namespace up through its parents.
+struct Ancestors {
+    out: Out,
+    key: u64,
+}
+
+extern "C" fn ancestors_callback(_index: u32, ancestors: *mut Ancestors) -> i64 {
+    // SAFETY: `bpf_loop` hands back the context it was given.
+    let ancestors = unsafe { &mut *ancestors };
+    if ancestors.key == 0 {
+        return 1;
+    }
+    visit(ancestors.out, ancestors.key, NsKind::Pid);
+    ancestors.key = parent_of(ancestors.key);
+    0
+}
+
+/// Writes a pid namespace and its parents, with their owners: a parent need
+/// not be the owner of anything.
+#[inline(always)]
+fn visit_pid(out: Out, key: u64) {
+    let mut ancestors = Ancestors { out, key };
+    // SAFETY: the callback has the signature that the helper documents, and
+    // the context outlives the call.
+    unsafe {
+        bpf_loop(
+            MAX_LEVELS,
+            ancestors_callback as *mut c_void,
+            (&raw mut ancestors).cast(),
+            0,
+        );
+    }
+}
+
+/// The parent of the pid namespace at `key`; 0 for the initial one.
+#[inline(always)]
+fn parent_of(key: u64) -> u64 {
+    let layout = kind_layout(NsKind::Pid);
+    let base = key - u64::from(constant(&layout.common));
+    common_of(read(base, constant(&layout.parent)), NsKind::Pid)
+}
+
+/// Writes a namespace of any type, and what it leads to.
+#[inline(always)]
+fn visit_all(out: Out, key: u64, kind: NsKind) {
+    match kind {
+        NsKind::Pid => visit_pid(out, key),
+        _ => visit(out, key, kind),
     }
 }

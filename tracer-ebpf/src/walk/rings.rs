@@ -19,7 +19,7 @@ use tracer_common::{
 use super::{
     Out, TaskContext,
     files::{NSFS_MAGIC, visit_nsfs},
-    visit, write_namespace,
+    visit, visit_pid, write_namespace,
 };
 use crate::{
     emit::{common_of, is_namespace, now},
@@ -28,9 +28,10 @@ use crate::{
     procfs,
 };
 
-/// Records per chunk: 112 bytes each, and one that has owners may bring 32 of
-/// them, into a buffer of 32 KiB.
-const CHUNK: u64 = 250;
+/// Records after which a chunk ends. They have 112 bytes each and have to fit
+/// into a buffer of 32 KiB, with the owners and parents that the last place
+/// may bring.
+const CHUNK: u64 = 200;
 
 /// Places that one chunk may pass.
 const MAX_STEPS: u32 = 1 << 20;
@@ -117,19 +118,12 @@ fn meet_namespace(pass: &Pass, kind: NsKind) {
     if peek::<u32>(key, offset!(ns_refs)) == 0 {
         return;
     }
-    count_written(pass);
     if constant(&kind_layout(NsKind::User).list) == ABSENT {
         visit(pass.out, key, kind);
     } else {
         // All owners are in a ring of their own.
         write_namespace(&pass.out, key, kind);
     }
-}
-
-#[inline(always)]
-fn count_written(pass: &Pass) {
-    // SAFETY: `written` points into the scratch.
-    unsafe { *pass.written += 1 };
 }
 
 /// What a superblock leads to.
@@ -147,7 +141,8 @@ fn meet_superblock(pass: &Pass) {
     if magic == PROC_MAGIC {
         let pid_ns = procfs::pid_namespace_of(superblock);
         if pid_ns != 0 {
-            count_written(pass);
+            // SAFETY: `written` points into the scratch.
+            unsafe { *pass.written += 1 };
             pass.out.write(&WalkProcfs {
                 tag: Tag::Procfs as u32,
                 reserved: 0,
@@ -156,7 +151,7 @@ fn meet_superblock(pass: &Pass) {
                 pid_ns,
             });
             if !lists_all {
-                visit(pass.out, pid_ns, NsKind::Pid);
+                visit_pid(pass.out, pid_ns);
             }
         }
     }
@@ -175,7 +170,6 @@ fn meet_superblock(pass: &Pass) {
 fn visit_if_one(pass: &Pass, base: u64, kind: NsKind) {
     let key = common_of(base, kind);
     if key != 0 && is_namespace(key, kind) {
-        count_written(pass);
         visit(pass.out, key, kind);
     }
 }
@@ -194,7 +188,6 @@ fn step(pass: &mut Pass) -> i64 {
         meet_superblock(pass);
     } else if pass.node != pass.anchor {
         let mount = pass.node - u64::from(offset!(mount_instance));
-        count_written(pass);
         visit_nsfs(
             pass.out,
             peek(peek(mount, offset!(mount_root)), offset!(dentry_inode)),

@@ -2,19 +2,19 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_loop};
+use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use tracer_common::{
     kind::{NsKind, Slot},
     walk::{TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
 };
 
-use super::{MAX_LEVELS, Out, TaskContext, visit};
+use super::{Out, TaskContext, visit, visit_all, visit_pid};
 use crate::{
     cred::{self, Cred},
     emit::{common_of, fill_nsproxy, now},
     maps::{CREDS, WALK_SCRATCH, WALK_STARTED, WALKED},
     mem::{offset, peek, read, read_or},
-    pid::{deepest_namespace, namespace_at},
+    pid::deepest_namespace,
 };
 
 /// `task_struct.flags`: a kernel thread (`PF_KTHREAD`).
@@ -133,26 +133,12 @@ extern "C" fn walk_sweep(context: *const TaskContext) -> i32 {
     0
 }
 
-/// The pid namespaces of a task, from the deepest up.
-struct Ancestors {
-    out: Out,
-    pid: u64,
-    level: u32,
-}
-
-extern "C" fn ancestors_callback(index: u32, ancestors: *mut Ancestors) -> i64 {
-    // SAFETY: `bpf_loop` hands back the context it was given.
-    let ancestors = unsafe { &*ancestors };
-    if index > ancestors.level {
-        return 1;
-    }
-    let pid_ns = namespace_at(ancestors.pid, ancestors.level - index);
-    visit(ancestors.out, common_of(pid_ns, NsKind::Pid), NsKind::Pid);
-    0
-}
+/// `enum pid_type`: those of a thread group, a process group, a session.
+const SHARED_PIDS: core::ops::RangeInclusive<u32> = 1..=3;
 
 /// Up to 6.17: writes the namespaces that every task shows, with their owners
-/// and, of pid namespaces, their parents.
+/// and, of pid namespaces, their parents. Its process group or session can be
+/// in a pid namespace that has no task any more.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 extern "C" fn walk_shown(context: *const TaskContext) -> i32 {
@@ -166,27 +152,17 @@ extern "C" fn walk_shown(context: *const TaskContext) -> i32 {
         while index < Slot::COUNT {
             let pointer = read_or(nsproxy, offset!(nsproxy_slots[index]), 0);
             let kind = Slot::ALL[index].kind();
-            visit(out, common_of(pointer, kind), kind);
+            visit_all(out, common_of(pointer, kind), kind);
             index += 1;
         }
     }
     visit(out, user_namespace(task), NsKind::User);
-    let pid: u64 = read(task, offset!(task_thread_pid));
-    if pid != 0 {
-        let mut ancestors = Ancestors {
-            out,
-            pid,
-            level: peek(pid, offset!(pid_level)),
-        };
-        // SAFETY: the callback has the signature that the helper documents,
-        // and the context outlives the call.
-        unsafe {
-            bpf_loop(
-                MAX_LEVELS,
-                ancestors_callback as *mut c_void,
-                (&raw mut ancestors).cast(),
-                0,
-            );
+    visit_pid(out, pid_namespace(task));
+    let signal: u64 = read(task, offset!(task_signal));
+    for index in SHARED_PIDS {
+        let pid: u64 = peek(signal, offset!(signal_pids) + 8 * index);
+        if pid != 0 {
+            visit_pid(out, common_of(deepest_namespace(pid), NsKind::Pid));
         }
     }
     0

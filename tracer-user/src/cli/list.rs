@@ -93,6 +93,7 @@ fn write(
                 schema: SCHEMA,
                 kernel: &system.release().to_string_lossy(),
                 taken_at: rfc3339(taken_at),
+                walk_seconds: limits.took.as_secs_f64(),
                 complete: limits.complete,
                 incomplete_because: &limits.because,
                 namespaces: shown.iter().map(|ns| json::namespace(ns, &clock)).collect(),

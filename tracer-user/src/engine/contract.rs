@@ -1,5 +1,7 @@
 //! What the engine is asked for, and what it says besides transitions.
 
+use std::time::Duration;
+
 /// Which tasks a trace wants to hear about in full, decided in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Selection {
@@ -56,9 +58,12 @@ pub enum Notice {
     },
 }
 
-/// What the engine cannot see on this kernel, in words for people.
+/// What the last walk, and with it the engine, cannot see on this kernel, in
+/// words for people.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Limits {
+    /// How long the walk took.
+    pub took: Duration,
     /// True if every namespace is known (apart from what arrives later).
     pub complete: bool,
     /// Why it is not, one sentence each; also names partial activity.

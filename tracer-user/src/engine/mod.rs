@@ -7,6 +7,7 @@ mod error;
 mod examine;
 mod kernel;
 mod report;
+mod tap;
 mod walk;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use contract::{KernelTotals, Limits, Notice, Options, Selection};
 pub use error::{EngineError, StartError};
 pub use examine::examine;
 pub use report::{Attempt, CapabilityStatus, HookReport, HookState, Report};
+pub use tap::{Frame, Tap};
 pub use walk::in_initial_pid_namespace;
 
 /// How often the kernel's loss counters are looked at.
@@ -40,6 +42,7 @@ pub struct Engine {
     limits: Limits,
     /// `None` if only a walk was asked for.
     stream: Option<Stream>,
+    tap: Tap,
 }
 
 /// What keeps coming from the kernel.
@@ -57,6 +60,11 @@ impl Engine {
     /// Attaches the hooks, walks, and merges. Blocking; needs a tokio runtime
     /// context unless `walk_only`.
     pub fn start(options: &Options) -> Result<Self, StartError> {
+        Self::start_tapped(options, Box::new(|_| {}))
+    }
+
+    /// The same, with somebody who hears all that the kernel says.
+    pub fn start_tapped(options: &Options, tap: Tap) -> Result<Self, StartError> {
         let missing = capabilities::missing();
         if !missing.is_empty() {
             return Err(StartError::Capabilities { missing });
@@ -95,6 +103,7 @@ impl Engine {
             tracker,
             limits: Limits::default(),
             stream,
+            tap,
         };
         // The first merge tells of nothing new: what is there was there.
         engine.walk(&mut Vec::new())?;
@@ -132,6 +141,7 @@ impl Engine {
                 let mut ready = ready?;
                 let drained = drain(
                     ready.get_inner_mut(),
+                    &mut self.tap,
                     &mut self.tracker,
                     &mut stream.undecodable,
                     transitions,
@@ -192,6 +202,7 @@ impl Engine {
         if let Some(stream) = &mut self.stream {
             while drain(
                 stream.ring.get_mut(),
+                &mut self.tap,
                 &mut self.tracker,
                 &mut stream.undecodable,
                 transitions,
@@ -237,14 +248,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Walks, then merges: what is on the ring buffer by then comes first, so
-    /// that no reading of the walk is older than what is already known.
-    fn walk(&mut self, transitions: &mut Vec<Transition>) -> Result<u64, EngineError> {
-        let (walk, undecodable) = walk::take(&mut self.kernel)?;
+    /// Walks, then merges, and returns how many corrections that brought. What
+    /// is on the ring buffer by then comes first, so that no reading of the
+    /// walk is older than what is already known.
+    pub fn walk(&mut self, transitions: &mut Vec<Transition>) -> Result<u64, EngineError> {
+        let (walk, undecodable) = walk::take(&mut self.kernel, &mut self.tap)?;
         if let Some(stream) = &mut self.stream {
             stream.undecodable += undecodable;
         }
         self.drain_all(transitions);
+        (self.tap)(Frame::Merge(&walk));
         let corrections = self.tracker.merge(&walk, transitions);
         let partial = self.stream.is_some() && !self.sees_all_contributors();
         self.limits = walk::limits_of(&walk, self.kernel.layout(), partial);
@@ -255,6 +268,7 @@ impl Engine {
 /// Takes up to [`BATCH`] records.
 fn drain(
     ring: &mut RingBuf<MapData>,
+    tap: &mut Tap,
     tracker: &mut Tracker,
     undecodable: &mut u64,
     transitions: &mut Vec<Transition>,
@@ -263,6 +277,7 @@ fn drain(
         let Some(record) = ring.next() else {
             return taken;
         };
+        tap(Frame::Record(&record));
         match decode::event(&record) {
             Ok(event) => tracker.apply(&event, transitions),
             Err(_) => *undecodable += 1,

@@ -1,6 +1,6 @@
 //! The walk: what exists now, put together from what the walk programs write.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use tracer_common::{
@@ -10,7 +10,7 @@ use tracer_common::{
 };
 
 use super::{
-    EngineError, Limits,
+    EngineError, Frame, Limits, Tap,
     kernel::{Kernel, Part},
 };
 use crate::{decode, model::Walk};
@@ -26,6 +26,7 @@ const MAX_STARTS: u32 = 32;
 /// A walk in the making.
 struct Taking<'k> {
     kernel: &'k mut Kernel,
+    tap: &'k mut Tap,
     walk: Walk,
     undecodable: u64,
 }
@@ -34,7 +35,7 @@ struct Taking<'k> {
 ///
 /// Tasks come first, since their credentials are counted on the way, and the
 /// namespaces are to be read with all of them counted.
-pub(super) fn take(kernel: &mut Kernel) -> Result<(Walk, u64), EngineError> {
+pub(super) fn take(kernel: &mut Kernel, tap: &mut Tap) -> Result<(Walk, u64), EngineError> {
     let started_at = boottime();
     kernel.walk_started(started_at)?;
     let mut taking = Taking {
@@ -44,6 +45,7 @@ pub(super) fn take(kernel: &mut Kernel) -> Result<(Walk, u64), EngineError> {
             ..Walk::default()
         },
         kernel,
+        tap,
         undecodable: 0,
     };
     taking.part(Part::TASKS)?;
@@ -102,6 +104,7 @@ impl Taking<'_> {
     }
 
     fn collect(&mut self, bytes: &[u8]) {
+        (self.tap)(Frame::Walk(bytes));
         for record in decode::walk(bytes) {
             match record {
                 Ok(record) => self.walk.extend([record]),
@@ -161,6 +164,7 @@ pub(super) fn limits_of(walk: &Walk, layout: &Layout, partial_activity: bool) ->
         );
     }
     Limits {
+        took: Duration::from_nanos(walk.ended_at.saturating_sub(walk.started_at)),
         complete: walk.is_complete() && !partial_activity,
         because,
         partial_activity: partial_activity || (!counts && !walk.all_tasks),

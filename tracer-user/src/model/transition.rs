@@ -18,10 +18,6 @@ pub struct Transition {
 
 /// The kinds of change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "copied once per change, never stored in bulk"
-)]
 pub enum What {
     /// A namespace went from one state to another.
     Namespace {

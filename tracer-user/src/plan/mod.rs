@@ -203,6 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn ends_are_attached_before_beginnings() {
+        let position = |name: &str| {
+            let found = HOOKS.iter().position(|hook| hook.name.starts_with(name));
+            found.unwrap_or_else(|| panic!("there is no hook {name}"))
+        };
+        for (end, beginning) in [
+            ("ns_freed", "ns_created"),
+            ("ns_last_ref", "ns_created"),
+            ("active_put", "active_get"),
+            ("nsproxy_freed", "nsproxy_installed"),
+            ("nsproxy_freed", "nsproxy_switched"),
+            ("nsfs_evicted", "nsfs_opened"),
+            ("cred_dropped", "cred_taken"),
+            ("cred_freed", "cred_taken"),
+            ("pid_freed", "pid_allocated"),
+            ("procfs_gone", "procfs_mounted"),
+        ] {
+            assert!(position(end) < position(beginning), "{end}, {beginning}");
+        }
+    }
+
+    #[test]
     fn names_are_unique() {
         let names: BTreeSet<_> = HOOKS.iter().map(|hook| hook.name).collect();
         assert_eq!(names.len(), HOOKS.len());

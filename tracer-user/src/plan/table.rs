@@ -71,8 +71,109 @@ const fn needed(
     }
 }
 
-/// The table.
+/// The table, in the order of attaching: ends before beginnings. What came to
+/// be while nslife was still attaching, and was seen, is also seen to go.
 pub const HOOKS: &[Hook] = &[
+    needed(
+        "ns_freed",
+        "inode numbers given back",
+        &[fentry("proc_free_inum", "free_inum")],
+    ),
+    Hook {
+        name: "ns_last_ref",
+        purpose: "last reference dropped",
+        candidates: &[fentry("__ns_tree_remove", "ns_tree_remove")],
+        unless: None,
+        absence: Absence::Fine("each type has a hook of its own here"),
+    },
+    last_ref(
+        "ns_last_ref_mnt",
+        "last reference to a mount namespace",
+        &[fentry("free_mnt_ns", "last_ref_mnt")],
+    ),
+    last_ref(
+        "ns_last_ref_uts",
+        "last reference to a UTS namespace",
+        &[fentry("free_uts_ns", "last_ref_uts")],
+    ),
+    last_ref(
+        "ns_last_ref_user",
+        "last reference to a user namespace",
+        &[fentry("__put_user_ns", "last_ref_user")],
+    ),
+    last_ref(
+        "ns_last_ref_cgroup",
+        "last reference to a cgroup namespace",
+        &[fentry("free_cgroup_ns", "last_ref_cgroup")],
+    ),
+    last_ref(
+        "ns_last_ref_time",
+        "last reference to a time namespace",
+        &[fentry("free_time_ns", "last_ref_time")],
+    ),
+    Hook {
+        name: "ns_last_ref_net",
+        purpose: "last reference to a network namespace, before its clean-up is queued",
+        candidates: &[fentry("__put_net", "last_ref_net")],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "active_put",
+        purpose: "the kernel's active count falls",
+        candidates: &[fexit("__ns_ref_active_put", "active_put")],
+        unless: None,
+        absence: NO_COUNT,
+    },
+    needed(
+        "nsproxy_freed",
+        "sets of namespaces freed",
+        &[
+            fentry("nsproxy_ns_active_put", "nsproxy_freed"),
+            fentry("free_nsproxy", "nsproxy_freed"),
+        ],
+    ),
+    Hook {
+        name: "nsfs_evicted",
+        purpose: "files and bind mounts of namespaces gone",
+        candidates: &[fentry("nsfs_evict", "nsfs_evicted")],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "cred_dropped",
+        purpose: "credentials of tasks that are reaped",
+        candidates: &[
+            fentry("exit_cred_namespaces", "cred_dropped"),
+            fentry("cgroup_release", "cred_dropped"),
+        ],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "cred_freed",
+        purpose: "credentials of tasks that never ran",
+        candidates: &[fentry("exit_creds", "cred_freed")],
+        unless: Some((
+            "exit_cred_namespaces",
+            "one hook sees all credentials dropped",
+        )),
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "pid_freed",
+        purpose: "last pid of a pid namespace",
+        candidates: &[fexit("free_pid", "pid_freed")],
+        unless: KERNEL_COUNTS,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "procfs_gone",
+        purpose: "superblocks of procfs gone",
+        candidates: &[fentry("proc_kill_sb", "procfs_gone")],
+        unless: None,
+        absence: Absence::Loss,
+    },
     Hook {
         name: "ns_created",
         purpose: "new namespaces",
@@ -121,60 +222,9 @@ pub const HOOKS: &[Hook] = &[
         &[fexit("copy_time_ns", "copy_time")],
     ),
     Hook {
-        name: "ns_last_ref",
-        purpose: "last reference dropped",
-        candidates: &[fentry("__ns_tree_remove", "ns_tree_remove")],
-        unless: None,
-        absence: Absence::Fine("each type has a hook of its own here"),
-    },
-    last_ref(
-        "ns_last_ref_mnt",
-        "last reference to a mount namespace",
-        &[fentry("free_mnt_ns", "last_ref_mnt")],
-    ),
-    last_ref(
-        "ns_last_ref_uts",
-        "last reference to a UTS namespace",
-        &[fentry("free_uts_ns", "last_ref_uts")],
-    ),
-    last_ref(
-        "ns_last_ref_user",
-        "last reference to a user namespace",
-        &[fentry("__put_user_ns", "last_ref_user")],
-    ),
-    last_ref(
-        "ns_last_ref_cgroup",
-        "last reference to a cgroup namespace",
-        &[fentry("free_cgroup_ns", "last_ref_cgroup")],
-    ),
-    last_ref(
-        "ns_last_ref_time",
-        "last reference to a time namespace",
-        &[fentry("free_time_ns", "last_ref_time")],
-    ),
-    Hook {
-        name: "ns_last_ref_net",
-        purpose: "last reference to a network namespace, before its clean-up is queued",
-        candidates: &[fentry("__put_net", "last_ref_net")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    needed(
-        "ns_freed",
-        "inode numbers given back",
-        &[fentry("proc_free_inum", "free_inum")],
-    ),
-    Hook {
         name: "active_get",
         purpose: "the kernel's active count rises",
         candidates: &[fexit("__ns_ref_active_get", "active_get")],
-        unless: None,
-        absence: NO_COUNT,
-    },
-    Hook {
-        name: "active_put",
-        purpose: "the kernel's active count falls",
-        candidates: &[fexit("__ns_ref_active_put", "active_put")],
         unless: None,
         absence: NO_COUNT,
     },
@@ -227,14 +277,6 @@ pub const HOOKS: &[Hook] = &[
             fentry("exit_task_namespaces", "task_exit"),
         ],
     ),
-    needed(
-        "nsproxy_freed",
-        "sets of namespaces freed",
-        &[
-            fentry("nsproxy_ns_active_put", "nsproxy_freed"),
-            fentry("free_nsproxy", "nsproxy_freed"),
-        ],
-    ),
     Hook {
         name: "nsfs_opened",
         purpose: "namespaces held by files and bind mounts",
@@ -242,13 +284,6 @@ pub const HOOKS: &[Hook] = &[
             fentry("nsfs_init_inode", "nsfs_init"),
             fexit("__ns_get_path", "nsfs_path"),
         ],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "nsfs_evicted",
-        purpose: "files and bind mounts of namespaces gone",
-        candidates: &[fentry("nsfs_evict", "nsfs_evicted")],
         unless: None,
         absence: Absence::Loss,
     },
@@ -270,26 +305,6 @@ pub const HOOKS: &[Hook] = &[
         absence: Absence::Loss,
     },
     Hook {
-        name: "cred_dropped",
-        purpose: "credentials of tasks that are reaped",
-        candidates: &[
-            fentry("exit_cred_namespaces", "cred_dropped"),
-            fentry("cgroup_release", "cred_dropped"),
-        ],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "cred_freed",
-        purpose: "credentials of tasks that never ran",
-        candidates: &[fentry("exit_creds", "cred_freed")],
-        unless: Some((
-            "exit_cred_namespaces",
-            "one hook sees all credentials dropped",
-        )),
-        absence: Absence::Loss,
-    },
-    Hook {
         name: "pid_allocated",
         purpose: "first pid of a pid namespace",
         candidates: &[fexit("alloc_pid", "pid_allocated")],
@@ -297,23 +312,9 @@ pub const HOOKS: &[Hook] = &[
         absence: Absence::Loss,
     },
     Hook {
-        name: "pid_freed",
-        purpose: "last pid of a pid namespace",
-        candidates: &[fexit("free_pid", "pid_freed")],
-        unless: KERNEL_COUNTS,
-        absence: Absence::Loss,
-    },
-    Hook {
         name: "procfs_mounted",
         purpose: "pid namespaces kept by a mounted procfs",
         candidates: &[fexit("proc_fill_super", "procfs_mounted")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "procfs_gone",
-        purpose: "superblocks of procfs gone",
-        candidates: &[fentry("proc_kill_sb", "procfs_gone")],
         unless: None,
         absence: Absence::Loss,
     },

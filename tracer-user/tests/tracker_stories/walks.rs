@@ -292,3 +292,25 @@ fn one_that_was_buried_by_mistake_comes_back() {
     let (story, _) = kernel.merge(|walk| walk.ns(&pid));
     assert_eq!(story, ["created pid"]);
 }
+
+/// An owner is there before what it owns, but news of the two may change places.
+#[test]
+fn what_was_taken_for_the_owner_and_parent_is_put_right() {
+    let mut kernel = World::walked(OLD);
+    let before = kernel.ns("user before");
+    let outer = kernel.ns("user outer").in_place_of(&before);
+    let inner = kernel.ns("user inner").owned_by(&outer).child_of(&outer);
+    kernel.created(&before);
+    kernel.created(&inner);
+    let above = |kernel: &World| kernel.get(&inner).map(|ns| (ns.owner, ns.parent));
+    let taken_for = kernel.get(&before).map(|ns| ns.id);
+    assert_eq!(above(&kernel), Some((taken_for, taken_for)));
+
+    kernel.merge(|walker| {
+        walker.ns(&outer);
+        walker.ns(&inner);
+    });
+    let outer = kernel.get(&outer).map(|ns| ns.id);
+    assert!(outer.is_some());
+    assert_eq!(above(&kernel), Some((outer, outer)));
+}

@@ -146,6 +146,7 @@ fn a_list_is_as_its_schema_says() {
             schema: SCHEMA,
             kernel: "7.3.4",
             taken_at: "2026-11-22T01:00:09.000000000Z".into(),
+            walk_seconds: 0.004,
             complete,
             incomplete_because: because,
             namespaces: namespaces
@@ -163,6 +164,7 @@ fn a_list_is_as_its_schema_says() {
             "schema",
             "kernel",
             "taken_at",
+            "walk_seconds",
             "complete",
             "incomplete_because",
             "namespaces"

@@ -171,8 +171,8 @@ fn gauges_follow_what_there_is() {
     metrics.hooks(&report().hooks);
     metrics.limits(&Limits {
         complete: true,
-        because: vec![],
         partial_activity: true,
+        ..Limits::default()
     });
     let value = |sample: &str| value(&metrics, sample);
     assert_eq!(

@@ -14,7 +14,7 @@ use super::{
     report::{Entry, Verdict},
 };
 use crate::{
-    ebpf,
+    ebpf, fuzz,
     process::{Chatter, describe, host_cargo, run as run_command},
     project::Project,
 };
@@ -34,6 +34,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
         Part::Fmt => vec![
             check("fmt", || show(cargo(&["fmt", "--all", "--check"]))),
             check("fmt of the kernel programs", || ebpf::fmt(project)),
+            check("fmt of the fuzzers", || fuzz::fmt(project)),
         ],
         Part::Clippy => vec![
             check("clippy", || {
@@ -47,6 +48,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
                 ]))
             }),
             check("clippy of the kernel programs", || ebpf::clippy(project)),
+            check("clippy of the fuzzers", || fuzz::clippy(project, object)),
         ],
         Part::Unit => vec![tests(cargo(&["test", "--workspace", "--no-fail-fast"]))],
         Part::Doc => vec![check("doc", || {
@@ -61,8 +63,25 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
             doc.env("RUSTDOCFLAGS", flags);
             show(doc)
         })],
+        Part::Fuzz => fuzzing(project, object),
         Part::Scenarios => Vec::new(),
     }
+}
+
+/// The fuzzers, built and run one after the other.
+fn fuzzing(project: &Project, object: &Path) -> Vec<Entry> {
+    let built = check("building the fuzzers", || {
+        fuzz::build(project, object, Chatter::Show)
+    });
+    if built.verdict != Verdict::PASSED {
+        return vec![built];
+    }
+    let runs = fuzz::Target::ALL.map(|target| {
+        check(&format!("fuzzing {}", target.name()), || {
+            fuzz::run(project, target, target.short(), Chatter::OnFailure)
+        })
+    });
+    [built].into_iter().chain(runs).collect()
 }
 
 /// A check that passes or fails as a whole.

@@ -4,7 +4,7 @@ mod checks;
 mod report;
 mod scenarios;
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, str::FromStr, time::Duration};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -18,14 +18,17 @@ use crate::{ebpf, kernels::Series, process::Chatter, project::Project, vm::Hardw
 /// line counts them.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The kernels to run the scenarios on.
+    /// The kernels to run the scenarios on: series, "mandatory" or "all".
+    ///
+    /// With "all", those that are not mandatory are run as long as the archive has them, and named
+    /// if it does not.
     #[arg(
         long,
         value_name = "SERIES",
         value_delimiter = ',',
-        default_value = "6.1,6.12,7.3"
+        default_value = "mandatory"
     )]
-    kernels: Vec<Series>,
+    kernels: Vec<Kernels>,
     /// Kernels whose absence from the archive is not a failure.
     #[arg(long, value_name = "SERIES", value_delimiter = ',')]
     allow_missing: Vec<Series>,
@@ -42,6 +45,47 @@ pub(crate) struct Options {
     hardware: HardwareOptions,
 }
 
+/// Some of the kernels of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kernels {
+    Mandatory,
+    All,
+    One(Series),
+}
+
+impl FromStr for Kernels {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "mandatory" => Self::Mandatory,
+            "all" => Self::All,
+            series => Self::One(series.parse()?),
+        })
+    }
+}
+
+impl Options {
+    /// The kernels to run on, each once, and those of them that may be missing.
+    fn kernels(&self) -> (BTreeSet<Series>, BTreeSet<Series>) {
+        let mut wanted = BTreeSet::new();
+        let mut may_miss: BTreeSet<_> = self.allow_missing.iter().copied().collect();
+        for kernels in &self.kernels {
+            match kernels {
+                Kernels::Mandatory => wanted.extend(Series::mandatory()),
+                Kernels::One(series) => wanted.extend([*series]),
+                Kernels::All => {
+                    wanted.extend(Series::all());
+                    may_miss.extend(
+                        Series::all().filter(|series| Series::mandatory().all(|m| m != *series)),
+                    );
+                }
+            }
+        }
+        (wanted, may_miss)
+    }
+}
+
 /// What the checks are divided into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
@@ -53,6 +97,8 @@ enum Part {
     Unit,
     /// That the documentation builds, warnings denied.
     Doc,
+    /// A short run of each fuzzer, the same each time.
+    Fuzz,
     /// The scenarios, on each kernel.
     Scenarios,
 }
@@ -64,15 +110,16 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let mut report = Report::default();
 
     let object = ebpf::build(&project, Chatter::OnFailure)?;
-    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc] {
+    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc, Part::Fuzz] {
         if wanted(part) {
             report.extend(checks::run(&project, &object, part));
         }
     }
     if wanted(Part::Scenarios) {
+        let (kernels, allow_missing) = options.kernels();
         let plan = scenarios::Plan {
-            kernels: options.kernels,
-            allow_missing: options.allow_missing,
+            kernels: kernels.into_iter().collect(),
+            allow_missing: allow_missing.into_iter().collect(),
             jobs: options.jobs.max(1),
             timeout: Duration::from_secs(options.timeout),
             hardware: options.hardware.resolve(),
@@ -89,4 +136,37 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn kernels(arguments: &[&str]) -> (Vec<String>, Vec<String>) {
+        let arguments = std::iter::once(&"test").chain(arguments);
+        let (wanted, may_miss) = Cli::parse_from(arguments).options.kernels();
+        let names = |set: BTreeSet<Series>| set.iter().map(Series::to_string).collect();
+        (names(wanted), names(may_miss))
+    }
+
+    #[test]
+    fn only_what_is_not_mandatory_may_be_missing() {
+        let (wanted, may_miss) = kernels(&[]);
+        assert_eq!(wanted, ["6.1", "6.12", "6.18", "6.19", "7.3"]);
+        assert!(may_miss.is_empty());
+        let (wanted, may_miss) = kernels(&["--kernels", "all"]);
+        assert_eq!(wanted.len(), 10);
+        assert_eq!(may_miss, ["6.16", "6.17", "7.0", "7.1", "7.2"]);
+        let (wanted, may_miss) = kernels(&["--kernels", "7.3,6.17,7.3"]);
+        assert_eq!(wanted, ["6.17", "7.3"]);
+        assert!(may_miss.is_empty(), "asked for by name");
+    }
 }

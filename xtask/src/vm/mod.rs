@@ -5,6 +5,7 @@ mod control;
 mod hardware;
 mod interrupt;
 pub(crate) mod machine;
+mod output;
 mod share;
 mod workshop;
 
@@ -16,6 +17,7 @@ use clap::Args;
 pub(crate) use self::{
     hardware::{Hardware, HardwareOptions},
     machine::{Outcome, Run},
+    output::output_of,
     workshop::{Builds, Workshop},
 };
 use crate::{

@@ -127,6 +127,11 @@ impl Tracker {
         }
     }
 
+    /// What it takes the kernel to offer.
+    pub fn config(&self) -> Config {
+        self.config
+    }
+
     /// Takes in an event, and appends what it changed.
     pub fn apply(&mut self, event: &Event, transitions: &mut Vec<Transition>) {
         let origin = &event.origin;

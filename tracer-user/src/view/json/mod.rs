@@ -120,7 +120,7 @@ pub struct CreatorJson {
 }
 
 /// `nslife list --output json` (`docs/schema/list.schema.json`).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ListJson<'a> {
     /// [`SCHEMA`]
     pub schema: u32,
@@ -128,6 +128,8 @@ pub struct ListJson<'a> {
     pub kernel: &'a str,
     /// When the picture was taken.
     pub taken_at: String,
+    /// How long that took.
+    pub walk_seconds: f64,
     /// Whether every namespace is in it (but for those filtered out).
     pub complete: bool,
     /// What is missing or only partly known, one sentence each.

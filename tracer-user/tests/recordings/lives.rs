@@ -1,0 +1,125 @@
+//! The lives of the namespaces of the play.
+
+use std::collections::BTreeMap;
+
+use nslife::model::{Lifecycle, NsId, What};
+
+use crate::{play, recording::Recording};
+
+/// How often the play rests.
+const RESTS: usize = 3;
+
+/// The type of a namespace, the steps of its life up to each rest, and where two of them are one.
+type Life = (&'static str, [&'static str; RESTS], OneMoment);
+
+/// The kernels on which the last reference to a namespace and its freeing are one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OneMoment {
+    Nowhere,
+    /// Up to 6.17 there is no function to hook for these: ipc and pid have none at all; who closes
+    /// the last file of a network namespace has a copy of it compiled in; and an outer user
+    /// namespace goes on the way that frees the inner one.
+    UpTo617,
+    /// From 6.18 on mount namespaces give back their number before they leave the tree.
+    From618,
+}
+
+use OneMoment::{From618, Nowhere, UpTo617};
+
+const WHOLE: &str = "created activated deactivated destroyed freed";
+const IN_USE: &str = "created activated";
+const OUT_OF_REACH: &str = "created activated deactivated";
+const BACK: &str = "resurrected";
+const OVER: &str = "deactivated destroyed freed";
+
+/// Every namespace, in the order of creation. All kernels tell this story.
+const LIVES: &[Life] = &[
+    // One of each type, taken by a task that exits.
+    ("mnt", [WHOLE, "", ""], From618),
+    ("uts", [WHOLE, "", ""], Nowhere),
+    ("ipc", [WHOLE, "", ""], UpTo617),
+    ("user", [WHOLE, "", ""], Nowhere),
+    ("pid", [WHOLE, "", ""], UpTo617),
+    ("net", [WHOLE, "", ""], Nowhere),
+    ("cgroup", [WHOLE, "", ""], Nowhere),
+    ("time", [WHOLE, "", ""], Nowhere),
+    // Those of a child that exits at once, and is reaped at the end.
+    ("user", [IN_USE, "", OVER], Nowhere),
+    ("uts", [WHOLE, "", ""], Nowhere),
+    ("pid", [IN_USE, "", OVER], UpTo617),
+    // Kept by an open file.
+    ("net", [IN_USE, "", OVER], UpTo617),
+    // Kept by a task that entered it.
+    ("uts", [IN_USE, "", OVER], Nowhere),
+    // One in the other, and what the inner one owns: kept by a socket, which leads back to it.
+    ("user", [OUT_OF_REACH, BACK, OVER], UpTo617),
+    ("user", [OUT_OF_REACH, BACK, OVER], Nowhere),
+    ("net", [OUT_OF_REACH, BACK, OVER], Nowhere),
+    // Kept by a procfs.
+    ("pid", [OUT_OF_REACH, "", "destroyed freed"], UpTo617),
+];
+
+#[test]
+fn they_are_the_same_on_every_kernel() {
+    for (series, recording) in Recording::all() {
+        let lives: Vec<_> = LIVES
+            .iter()
+            .map(|(kind, steps, one_moment)| Lived {
+                kind,
+                steps: steps.map(str::to_owned),
+                ended_in_one_moment: match one_moment {
+                    Nowhere => false,
+                    UpTo617 => !recording.config.kernel_ids,
+                    From618 => recording.config.kernel_ids,
+                },
+            })
+            .collect();
+        assert_eq!(lived(&recording), lives, "{series}");
+    }
+}
+
+/// A life, as it was.
+#[derive(PartialEq, Eq, Debug)]
+struct Lived {
+    kind: &'static str,
+    steps: [String; RESTS],
+    ended_in_one_moment: bool,
+}
+
+/// The lives of all namespaces that were created, in the order of their creation.
+fn lived(recording: &Recording) -> Vec<Lived> {
+    let mut order: Vec<(NsId, &'static str)> = Vec::new();
+    let mut lives: BTreeMap<NsId, [Vec<(Lifecycle, u64)>; RESTS]> = BTreeMap::new();
+    // Nothing is created before the first walk.
+    let mut rests = 0..;
+    play(recording, |_, _, transitions| {
+        let rest = rests.next().expect("a number");
+        for transition in transitions {
+            if let What::Namespace { step, ns, .. } = &transition.what {
+                let life = lives.entry(ns.id).or_insert_with(|| {
+                    order.push((ns.id, ns.kind.name()));
+                    Default::default()
+                });
+                life[rest - 1].push((*step, transition.at));
+            }
+        }
+    });
+    let lived = |(id, kind): &(NsId, &'static str)| {
+        let life = &lives[id];
+        let time = |wanted| {
+            let mut steps = life.iter().flatten();
+            steps
+                .find(|(step, _)| *step == wanted)
+                .map(|(_, time)| time)
+        };
+        Lived {
+            kind,
+            steps: life.each_ref().map(|steps| {
+                let names: Vec<_> = steps.iter().map(|(step, _)| step.name()).collect();
+                names.join(" ")
+            }),
+            ended_in_one_moment: time(Lifecycle::Destroyed) == time(Lifecycle::Freed),
+        }
+    };
+    order.iter().map(lived).collect()
+}
