@@ -221,27 +221,31 @@ fn numbers_that_begin_anew_are_another_ones() {
     assert_eq!(kernel.state(&pid), Some(State::Inactive));
 }
 
-/// Where user namespaces are not listed, tasks lead to them.
+/// Also where user and pid namespaces are not listed: tasks lead to them, and
+/// to process groups and sessions that outlive theirs.
 #[test]
-fn credentials_that_no_walk_of_all_tasks_meets_are_gone() {
+fn what_no_walk_of_all_tasks_meets_has_none() {
     let mut kernel = World::walked(OLD);
-    let (user, pid) = (kernel.ns("user"), kernel.ns("pid"));
-    kernel.created(&user);
-    kernel.created(&pid);
-    kernel.tasks(&user, 1);
-    kernel.tasks(&pid, 1);
+    let (user, pid1) = (kernel.ns("user"), kernel.ns("pid1"));
+    let pid2 = kernel.ns("pid2").child_of(&pid1);
+    for ns in [&user, &pid1, &pid2] {
+        kernel.created(ns);
+        kernel.tasks(ns, 2);
+    }
     let mut walk = kernel.walk(|_| {});
     walk.all_of = [false; NsKind::COUNT];
     walk.all_tasks = false;
     assert_eq!(kernel.merge_walk(&walk).0, NOTHING);
-    let mut walk = kernel.walk(|_| {});
+    let mut walk = kernel.walk(|walk| walk.with_tasks(&pid1, 2));
     walk.all_of = [false; NsKind::COUNT];
-    // A process group can keep a pid without a task.
-    assert_eq!(kernel.merge_walk(&walk).0, ["deactivated user"]);
+    assert_eq!(
+        kernel.merge_walk(&walk).0,
+        ["deactivated user", "deactivated pid2"]
+    );
+    assert_eq!(shown(&kernel, &pid1), (0, 2), "all its own");
     // A task that came while the walk went on was behind its back.
-    kernel.tasks(&user, 0);
     let mut walk = kernel.walk(|_| {});
     walk.all_of = [false; NsKind::COUNT];
     assert_eq!(kernel.tasks(&user, 1), ["resurrected user"]);
-    assert_eq!(kernel.merge_walk(&walk).0, NOTHING);
+    assert_eq!(kernel.merge_walk(&walk).0, ["deactivated pid1"]);
 }

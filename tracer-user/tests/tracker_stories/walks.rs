@@ -279,6 +279,20 @@ fn a_new_one_at_the_address_of_a_destroyed_one_is_told_by_the_time() {
     assert_eq!(story, ["freed uts", "created uts"]);
 }
 
+/// With a number that is never reused, one that is met is one that lives,
+/// whatever buried it.
+#[test]
+fn one_that_was_buried_by_mistake_comes_back() {
+    let mut kernel = World::walked(IDS);
+    let pid = kernel.ns("pid");
+    kernel.created(&pid);
+    kernel.merge(|_| {});
+    assert_eq!(kernel.get(&pid), None);
+    assert_eq!(kernel.opened(&pid, 1), NOTHING, "to events it is dead");
+    let (story, _) = kernel.merge(|walk| walk.ns(&pid));
+    assert_eq!(story, ["created pid"]);
+}
+
 /// An owner is there before what it owns, but news of the two may change places.
 #[test]
 fn what_was_taken_for_the_owner_and_parent_is_put_right() {
@@ -299,18 +313,4 @@ fn what_was_taken_for_the_owner_and_parent_is_put_right() {
     let outer = kernel.get(&outer).map(|ns| ns.id);
     assert!(outer.is_some());
     assert_eq!(above(&kernel), Some((outer, outer)));
-}
-
-/// With a number that is never reused, one that is met is one that lives,
-/// whatever buried it.
-#[test]
-fn one_that_was_buried_by_mistake_comes_back() {
-    let mut kernel = World::walked(IDS);
-    let pid = kernel.ns("pid");
-    kernel.created(&pid);
-    kernel.merge(|_| {});
-    assert_eq!(kernel.get(&pid), None);
-    assert_eq!(kernel.opened(&pid, 1), NOTHING, "to events it is dead");
-    let (story, _) = kernel.merge(|walk| walk.ns(&pid));
-    assert_eq!(story, ["created pid"]);
 }

@@ -87,7 +87,7 @@ impl Tracker {
         self.count_tasks(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
-            self.end_absent_creds(walk);
+            self.end_absent_tasks(walk);
         }
         self.settle(sink);
         self.end_absent_namespaces(walk, sink);

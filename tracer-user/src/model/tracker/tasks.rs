@@ -83,14 +83,11 @@ impl Tracker {
         })
     }
 
-    /// Ends the credentials in user namespaces that a walk of all tasks would
-    /// have met, had there been any. (A pid can be there without a task.)
-    pub(super) fn end_absent_creds(&mut self, walk: &Walk) {
+    /// Ends the credentials and pids in namespaces that a walk of all tasks
+    /// would have met, had there been any.
+    pub(super) fn end_absent_tasks(&mut self, walk: &Walk) {
         let is_absent = |entry: &Entry| {
-            entry.identity.kind == NsKind::User
-                && entry.tasks.hold
-                && entry.walked != self.walks
-                && entry.tasks.read_at < walk.started_at
+            entry.tasks.hold && entry.walked != self.walks && entry.tasks.read_at < walk.started_at
         };
         let absent: Vec<_> = self
             .namespaces
@@ -98,6 +95,7 @@ impl Tracker {
             .filter_map(|(handle, entry)| is_absent(entry).then_some(handle))
             .collect();
         for handle in absent {
+            self.set_pids(handle, 0);
             if let Some(entry) = self.namespaces.get_mut(handle) {
                 entry.tasks.hold = false;
                 self.enqueue(handle);

@@ -122,11 +122,12 @@ impl Listener {
         }
         let met: BTreeSet<u32> = walk.namespaces.iter().map(|r| r.ns.inum.get()).collect();
         let (mut shown, mut truth) = (self.shown(), sim.picture());
-        // Where credentials are, a walk gets.
-        for (inum, ns) in shown.iter().filter(|(_, ns)| ns.kind == NsKind::User) {
-            let creds = truth.get(inum).map_or(0, |truth| truth.because.creds);
-            if ns.because.creds != creds {
-                self.fail(&format!("{inum} has {creds} credentials, shown as {ns:?}"));
+        // Where credentials and pids are, a walk gets.
+        let tasks = |ns: &Shown| (ns.because.creds, ns.because.pids);
+        for (inum, ns) in &shown {
+            let truth = truth.get(inum).map(tasks).unwrap_or_default();
+            if tasks(ns) != truth {
+                self.fail(&format!("{inum} has {truth:?} tasks, shown as {ns:?}"));
             }
         }
         let doubtful = doubtful(&[&shown, &truth], &met);
@@ -136,8 +137,7 @@ impl Listener {
                 ns.owner = ns.owner.filter(|owner| met.contains(owner));
                 ns.parent = ns.parent.filter(|parent| met.contains(parent));
                 if doubtful.contains(inum) {
-                    ns.state = State::Inactive;
-                    (ns.because.owned, ns.because.pids) = (0, 0);
+                    (ns.state, ns.because.owned) = (State::Inactive, 0);
                 }
             }
         }
@@ -229,8 +229,7 @@ impl Listener {
 }
 
 /// What is not met may be there or gone, and nobody can tell. So nobody can
-/// tell how many active namespaces its owner owns, and so on upwards, or how
-/// many of its parent's pids are its own.
+/// tell how many active namespaces its owner owns, and so on upwards.
 fn doubtful(pictures: &[&Picture], met: &BTreeSet<u32>) -> BTreeSet<u32> {
     let mut doubtful = BTreeSet::new();
     for picture in pictures {
@@ -238,7 +237,6 @@ fn doubtful(pictures: &[&Picture], met: &BTreeSet<u32>) -> BTreeSet<u32> {
             .iter()
             .filter_map(|(inum, ns)| (!met.contains(inum)).then_some(ns))
         {
-            doubtful.extend(ns.parent);
             let owner = |inum: &u32| pictures.iter().find_map(|picture| picture.get(inum)?.owner);
             doubtful.extend(std::iter::successors(ns.owner, owner));
         }

@@ -68,18 +68,22 @@ impl Sim {
         (walk, events)
     }
 
-    /// Meets a namespace; where they are not all listed, its owners, too.
+    /// Meets a namespace; where they are not all listed, its owners and
+    /// parents, too.
     fn visit(&mut self, index: usize, time: u64, walk: &mut Walk) {
-        let mut next = Some(index);
-        while let Some(index) = next {
-            let NsFacts { key, owner, .. } = self.namespaces[index].facts;
-            if walk.namespaces.iter().any(|record| record.ns.key == key) {
-                return;
+        let NsFacts {
+            key, owner, parent, ..
+        } = self.namespaces[index].facts;
+        if walk.namespaces.iter().any(|record| record.ns.key == key) {
+            return;
+        }
+        walk.namespaces.push(self.meet(index, time));
+        if !self.kernel.lists_all() {
+            for above in [owner, parent].into_iter().flatten() {
+                if let Some(index) = self.index_of(above) {
+                    self.visit(index, time, walk);
+                }
             }
-            walk.namespaces.push(self.meet(index, time));
-            next = owner
-                .and_then(|key| self.index_of(key))
-                .filter(|_| !self.kernel.lists_all());
         }
     }
 
@@ -120,14 +124,14 @@ impl Sim {
             .collect()
     }
 
-    /// The namespaces to which something leads that a walk can see: tasks and
-    /// their nsproxies, open files, superblocks.
+    /// The namespaces to which something leads that a walk can see: tasks,
+    /// their nsproxies, process groups and sessions, open files, superblocks.
     fn shown(&self) -> HashSet<Key> {
         let mut shown = HashSet::new();
         for slot in self.nsproxies.iter().flat_map(|held| held.slots).flatten() {
             shown.insert(slot.key);
         }
-        for pid in self.pids.iter().filter(|pid| pid.user_ns.is_some()) {
+        for pid in &self.pids {
             shown.extend(pid.user_ns);
             shown.extend(&pid.levels);
         }
