@@ -17,6 +17,9 @@ use tracer_common::kind::NsKind;
 const EVENTS: usize = 4_000_000;
 const BATCH: usize = 10_000;
 
+/// How deep pid namespaces may be.
+const MAX_LEVELS: usize = 32;
+
 /// A generator of numbers that are not in any order (splitmix64).
 fn scatter(seed: u64) -> usize {
     let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -27,14 +30,27 @@ fn scatter(seed: u64) -> usize {
 
 /// A world with a user namespace that owns `count` network namespaces.
 fn populated(config: Config, count: usize) -> (Tracker, Vec<Ns>) {
+    populated_with(NsKind::Net, config, count)
+}
+
+/// The same with others. Of pid namespaces each is the parent of the next, as
+/// deep as the kernel lets them.
+fn populated_with(kind: NsKind, config: Config, count: usize) -> (Tracker, Vec<Ns>) {
     let mut world = World::new(config);
     let mut tracker = Tracker::new(config);
     let mut transitions = Vec::new();
     let user = world.ns_of(NsKind::User);
     tracker.apply(&event_at(1, Body::Created(user.facts)), &mut transitions);
+    let mut parent: Option<Ns> = None;
     let namespaces: Vec<Ns> = (0..count)
-        .map(|_| {
-            let ns = world.ns_of(NsKind::Net).owned_by(&user);
+        .map(|index| {
+            let mut ns = world.ns_of(kind).owned_by(&user);
+            if let Some(parent) = &parent
+                && index % MAX_LEVELS > 0
+            {
+                ns = ns.child_of(parent);
+            }
+            parent = (kind == NsKind::Pid).then_some(ns);
             transitions.clear();
             tracker.apply(&event_at(2, Body::Created(ns.facts)), &mut transitions);
             ns
@@ -82,6 +98,16 @@ fn events_per_second() {
                 },
             )
         });
+
+        for (kind, what) in [(NsKind::User, "credentials"), (NsKind::Pid, "pids")] {
+            let (tracker, namespaces) = populated_with(kind, OLD, live);
+            measure(what, live, tracker, |index| {
+                let ns = &namespaces[scatter(index as u64 / 2) % live];
+                let ns = ns.with_tasks((index as u32 + 1) % 2).facts;
+                let sequence = index as u64;
+                event_at(index as u64 + 3, Body::Tasks { ns, sequence })
+            });
+        }
 
         let (tracker, namespaces) = populated(OLD, live);
         measure("nsfs inodes", live, tracker, |index| {

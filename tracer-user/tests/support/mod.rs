@@ -485,6 +485,10 @@ pub(crate) fn check_sums(tracker: &Tracker, config: Config) -> HashMap<NsId, u32
         assert_eq!(tracker.get(ns.id), Some(ns), "the index by id is wrong");
         assert!(!ns.initial || ns.state == State::Active);
         assert!(ns.was_active || ns.state != State::Active);
+        let has_procfs = ns.kind == NsKind::Pid && !ns.initial;
+        assert_eq!(ns.procfs.is_some(), has_procfs, "{ns:?}");
+        let has_parent = matches!(ns.kind, NsKind::User | NsKind::Pid);
+        assert!(has_parent || ns.parent.is_none(), "{ns:?}");
         if ns.state == State::Active
             && let Some(owner) = ns.owner
         {
