@@ -32,7 +32,7 @@ pub(super) fn credentials_of_a_file_alone(world: &World) -> Result<()> {
     let kept = keeper.receive(maker.send(file)?)?;
     maker.end()?;
     stage.still_live([&user], OUT_OF_REACH)?;
-    stage.shows_if_there_are_lists([(&user, HELD)])?;
+    stage.shows([(&user, HELD)])?;
 
     keeper.close(kept)?;
     stage.lives(&user, WHOLE)?;
