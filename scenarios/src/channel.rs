@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, retry_on_intr},
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -62,12 +61,6 @@ impl Channel {
         retry_on_intr(|| sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL))
             .context("cannot send a message")?;
         Ok(())
-    }
-
-    /// Whether there is a message to be received, or will never be one.
-    pub(crate) fn has_news(&self) -> Result<bool> {
-        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-        Ok(poll(&mut fds, Some(&Timespec::default()))? > 0)
     }
 
     /// Waits for a message. `None` if there is nobody left to send one.

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::net::UnixDatagram,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ExitStatus},
     time::{Duration, Instant},
 };
@@ -43,29 +43,38 @@ impl Daemon {
     /// Starts it on a port of the loopback device and waits until it says to be ready, in the way
     /// that systemd wants to hear it. Its log goes to a file in the folder.
     pub(crate) fn start(nslife: &Nslife, results: &Path, port: u16) -> Result<Self> {
+        let mut daemon = Self::launch(nslife, results, port)?;
+        daemon
+            .wait_until_it_says("READY=1")
+            .with_context(|| fs::read_to_string(log_of(results, port)).unwrap_or_default())?;
+        Ok(daemon)
+    }
+
+    /// As [`Self::start`], but waits for nothing.
+    pub(crate) fn launch(nslife: &Nslife, results: &Path, port: u16) -> Result<Self> {
         let socket_path = format!("{SCRATCH}/notify-{port}");
         // Nobody has it from an earlier one, most of the time.
         let _ = fs::remove_file(&socket_path);
         let notices = UnixDatagram::bind(&socket_path).context("cannot listen to the daemon")?;
         notices.set_read_timeout(Some(Duration::from_millis(500)))?;
-        let log_path = results.join(format!("daemon-{port}.log"));
         let address = format!("127.0.0.1:{port}");
         let process = nslife
             .command(&["daemon", "--web.listen-address", &address])
             .env("NOTIFY_SOCKET", &socket_path)
-            .stderr(File::create(&log_path).context("cannot create the daemon's log")?)
+            .stderr(File::create(log_of(results, port)).context("cannot create the daemon's log")?)
             .spawn()
             .context("cannot start nslife daemon")?;
         nslife.started(&process);
-        let mut daemon = Self {
+        Ok(Self {
             address,
             notices,
             process,
-        };
-        daemon
-            .wait_until_it_says("READY=1")
-            .with_context(|| fs::read_to_string(&log_path).unwrap_or_default())?;
-        Ok(daemon)
+        })
+    }
+
+    /// Whether it says to be ready to whoever asks.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_ok_and(|page| page.status == 200)
     }
 
     fn wait_until_it_says(&mut self, word: &str) -> Result<()> {
@@ -131,6 +140,11 @@ impl Drop for Daemon {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The file for the log of a daemon at this port.
+fn log_of(results: &Path, port: u16) -> PathBuf {
+    results.join(format!("daemon-{port}.log"))
 }
 
 /// Asks for a page, whatever its status.

@@ -29,10 +29,11 @@ const ENTERED: i32 = 0;
 const TOO_LATE: i32 = 1;
 const STUMBLED: i32 = 2;
 
-/// Has children, one after the other, which execute a program, or nothing, and exit.
-pub(super) fn breed(count: u32, program: Option<&str>) -> Result<()> {
+/// Has children in new namespaces of these types, one after the other, which execute a program, or
+/// nothing, and exit.
+pub(super) fn breed(count: u32, kinds: &[NsKind], program: Option<&str>) -> Result<()> {
     for _ in 0..count {
-        let Cloned::Parent(child) = sys::clone(&[])? else {
+        let Cloned::Parent(child) = sys::clone(kinds)? else {
             let error = program.map(|program| Command::new(program).stdin(Stdio::null()).exec());
             exit(i32::from(error.is_some()));
         };
@@ -110,20 +111,6 @@ fn pursue(prey: Pid, gun: OwnedFd, kinds: &[NsKind], turns: u32) -> rustix::io::
 /// Waits until nobody has the other end of a pipe.
 fn wait_for_end(pipe: OwnedFd) -> io::Result<usize> {
     std::fs::File::from(pipe).read(&mut [0])
-}
-
-/// Has children in new namespaces of these types, one after the other, which exit, until it is
-/// enough. Returns how many there were.
-pub(super) fn churn(kinds: &[NsKind], enough: impl Fn() -> Result<bool>) -> Result<u32> {
-    let mut count = 0;
-    while !enough()? {
-        let Cloned::Parent(child) = sys::clone(kinds)? else {
-            exit(0);
-        };
-        status_of(child)?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// Reaps a child. `None` if a signal ended it.

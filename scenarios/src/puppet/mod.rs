@@ -75,18 +75,18 @@ enum Order {
     IgnoreChildren,
     /// Execute this program anew, and go on.
     Execute,
-    /// Have as many children, one after the other, which execute this, or nothing, and exit.
-    Breed { count: u32, program: Option<String> },
+    /// Have as many children with these `CLONE_NEW*` flags, one after the other, which execute this,
+    /// or nothing, and exit.
+    Breed {
+        count: u32,
+        flags: u32,
+        program: Option<String>,
+    },
     /// Have as many children with these `CLONE_NEW*` flags, none of which comes to be.
     FailToFork { count: u32, flags: u32 },
     /// Have as many children with these `CLONE_NEW*` flags, each of which exits while another
     /// enters its namespaces.
     Chase { count: u32, flags: u32 },
-    /// Have children with these `CLONE_NEW*` flags, one after the other, which exit, until there
-    /// is another order; and only then answer.
-    Churn { flags: u32 },
-    /// Stop what would go on for ever. That has an answer, this has none.
-    Rest,
     /// Make as many UTS namespaces, and keep a file of each open.
     Hoard { count: u32 },
     /// Run this, and say what it said.
@@ -110,8 +110,6 @@ enum Reply {
     File(usize),
     /// The number of a child in its own pid namespace.
     Child(i32),
-    /// How often something was done.
-    Count(u32),
     /// The numbers of these children in its own pid namespace.
     Children(Vec<i32>),
     /// What the kernel said to something that had to fail.

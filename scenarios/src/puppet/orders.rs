@@ -157,7 +157,17 @@ impl Puppet {
     pub(crate) fn breed(&self, count: u32, program: Option<&str>) -> Result<()> {
         self.have_done(&Order::Breed {
             count,
+            flags: 0,
             program: program.map(str::to_owned),
+        })
+    }
+
+    /// Has children in new namespaces of these types, one after the other, which exit.
+    pub(crate) fn breed_into(&self, count: u32, kinds: &[NsKind]) -> Result<()> {
+        self.have_done(&Order::Breed {
+            count,
+            flags: clone_flags(kinds),
+            program: None,
         })
     }
 
@@ -196,22 +206,6 @@ impl Puppet {
             tgid: pid,
             comm: self.name.clone(),
         })
-    }
-
-    /// From now on has children in new namespaces of these types, one after the other, which exit.
-    pub(crate) fn churn(&self, kinds: &[NsKind]) -> Result<()> {
-        let order = Order::Churn {
-            flags: clone_flags(kinds),
-        };
-        self.channel.send(&order, None)
-    }
-
-    /// Stops that. Returns how many children there were.
-    pub(crate) fn rest(&self) -> Result<u32> {
-        match self.have(&Order::Rest)? {
-            Reply::Count(count) => Ok(count),
-            reply => self.unexpected(&Order::Rest, &reply),
-        }
     }
 
     /// Makes as many UTS namespaces, each kept by an open file, in at most this time.

@@ -155,18 +155,17 @@ impl Server {
                 Reply::Done
             }
             Order::Execute => return Err(self.execute()),
-            Order::Breed { count, program } => done(families::breed(count, program.as_deref()))?,
+            Order::Breed {
+                count,
+                flags,
+                program,
+            } => done(families::breed(count, &kinds(flags), program.as_deref()))?,
             Order::FailToFork { count, flags } => {
                 Reply::Errno(families::fail_to_fork(count, &kinds(flags))?)
             }
             Order::Chase { count, flags } => {
                 Reply::Children(families::chase(count, &kinds(flags))?)
             }
-            Order::Churn { flags } => {
-                let channel = &self.channel;
-                Reply::Count(families::churn(&kinds(flags), || channel.has_news())?)
-            }
-            Order::Rest => return Ok(Answer::Keep),
             Order::Hoard { count } => {
                 acts::allow_files(count)?;
                 for _ in 0..count {

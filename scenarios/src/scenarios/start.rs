@@ -1,6 +1,6 @@
 //! What happens while nslife starts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::kind::NsKind::{Ipc, Net, Pid, User};
@@ -19,21 +19,27 @@ use crate::{
 /// Where the daemon listens.
 const PORT: u16 = 19621;
 
+/// How long both may take to start while so much happens.
+const START: Duration = Duration::from_secs(120);
+
+/// How many live and die before the trace that all scenarios share is given time to tell it.
+const AT_A_TIME: u32 = 5;
+
 /// Namespaces come and go all the time while a trace and a daemon start. What was created before
 /// they watched and was gone before they looked is nowhere in their picture.
 pub(super) fn created_and_gone_before_the_walk(world: &World) -> Result<()> {
     let breeder = Puppet::start("breeder")?;
-    breeder.churn(&[User, Pid, Ipc, Net])?;
     let trace = Trace::start(&world.nslife, &world.results, "fresh")?;
-    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
-    let shown = trace.log.wait(0, PATIENCE, |lines| {
-        let is_end = |line: &Line| matches!(line.what, What::Step(Step::Freed, ..));
-        Ok(lines.iter().any(is_end).then_some(()))
+    let daemon = Daemon::launch(&world.nslife, &world.results, PORT)?;
+    let is_end = |line: &Line| matches!(line.what, What::Step(Step::Freed, ..));
+    let ready = poll_until(START, || {
+        breeder.breed_into(AT_A_TIME, &[User, Pid, Ipc, Net])?;
+        world.barrier()?;
+        let tells = trace.log.look(0, |lines| lines.iter().any(is_end));
+        Ok((tells && daemon.is_ready()).then_some(()))
     })?;
-    shown.context("the trace shows no life that ended")?;
-    let born = breeder.rest()?;
+    ready.context("they do not start")?;
     breeder.end()?;
-    ensure!(born > 0, "nothing happened");
 
     let mut list = world.nslife.list()?;
     let agrees = poll_until(PATIENCE, || {

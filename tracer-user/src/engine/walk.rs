@@ -57,6 +57,8 @@ pub(super) fn take(kernel: &mut Kernel, tap: &mut Tap) -> Result<(Walk, u64), En
         if layout.lists(kind) {
             let met = taking.ring(kind as u32)?;
             taking.walk.all_of[kind as usize] = met;
+            // Here it is the lists, not the tasks, that lead to namespaces.
+            taking.walk.all_tasks &= met;
         } else {
             // A type that this kernel does not have has no namespaces.
             taking.walk.all_of[kind as usize] = !has(&layout, kind);
@@ -126,7 +128,7 @@ fn has(layout: &Layout, kind: NsKind) -> bool {
 pub(super) fn limits_of(walk: &Walk, layout: &Layout, partial_activity: bool) -> Limits {
     let mut because = Vec::new();
     let counts = layout.ns_active != ABSENT;
-    if !walk.all_tasks {
+    if !in_initial_pid_namespace() {
         let mut unseen =
             "nslife is not in the initial pid namespace: tasks outside its own are not seen"
                 .to_owned();

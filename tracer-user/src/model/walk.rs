@@ -84,7 +84,8 @@ pub struct Walk {
     pub started_at: u64,
     /// `CLOCK_BOOTTIME` after the last one.
     pub ended_at: u64,
-    /// Every task of the system was met, and so every nsproxy in use.
+    /// Every task of the system was met, and so every nsproxy in use and every
+    /// namespace that tasks keep active.
     pub all_tasks: bool,
     /// By [`NsKind`]: every namespace of the type that has references was met.
     pub all_of: [bool; NsKind::COUNT],
