@@ -71,12 +71,16 @@ fn another_one_at_the_address_ends_the_first() {
     kernel.mounted(&pid2, 1);
     let both = |kernel: &World| [&pid1, &pid2].map(|ns| mounts(kernel, ns));
     assert_eq!(both(&kernel), [Some(0), Some(1)]);
-    let late = Body::ProcfsMounted {
-        ns: pid1.facts,
-        superblock: support::key(1),
-    };
-    kernel.tell_at(before, late);
-    assert_eq!(both(&kernel), [Some(0), Some(1)]);
+    // Late, and then of one that was never heard of.
+    kernel.mounted(&pid2, 2);
+    for superblock in [1, 2] {
+        let late = Body::ProcfsMounted {
+            ns: pid1.facts,
+            superblock: support::key(superblock),
+        };
+        kernel.tell_at(before, late);
+        assert_eq!(both(&kernel), [Some(0), Some(2)]);
+    }
 }
 
 #[test]
@@ -133,9 +137,9 @@ fn a_walk_does_not_undo_what_happened_since() {
     let both = [&pid1, &pid2].map(|ns| mounts(&kernel, ns));
     assert_eq!(both, [Some(0), Some(2)]);
 
-    // The end of the one was missed, and its address is used again.
-    let walk = kernel.walk(|walk| walk.procfs(&pid2, 3));
-    kernel.mounted(&pid1, 3);
+    // Beginning and end of one were missed, and its address is used again.
+    let walk = kernel.walk(|walk| walk.procfs(&pid2, 4));
+    kernel.mounted(&pid1, 4);
     kernel.merge_walk(&walk);
     assert_eq!(mounts(&kernel, &pid1), Some(1));
 }

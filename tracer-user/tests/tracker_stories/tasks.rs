@@ -146,6 +146,20 @@ fn pids_of_deeper_namespaces_are_not_its_own() {
 }
 
 #[test]
+fn pids_of_a_namespace_that_is_gone_count_nowhere() {
+    let mut kernel = World::walked(COUNTS);
+    let pid1 = kernel.ns("pid1");
+    let pid2 = kernel.ns("pid2").child_of(&pid1);
+    kernel.created(&pid1);
+    kernel.created(&pid2);
+    kernel.count(&pid2.with_tasks(2), 2);
+    // What took its pids away was missed.
+    kernel.freed(&pid2);
+    kernel.count(&pid1.with_tasks(3), 3);
+    assert_eq!(shown(&kernel, &pid1), (0, 3));
+}
+
+#[test]
 fn where_the_kernel_counts_they_are_shown_but_do_not_decide() {
     let mut kernel = World::walked(COUNTS);
     let (user, pid) = (kernel.ns("user"), kernel.ns("pid"));
