@@ -120,6 +120,27 @@ fn a_grave_is_for_one_type() {
 }
 
 #[test]
+fn a_grave_is_not_lost_to_another_type() {
+    let mut kernel = World::walked(OLD);
+    let uts = kernel.ns("uts");
+    let ipc = kernel
+        .ns("ipc")
+        .in_place_of(&uts)
+        .numbered(uts.facts.inum.get());
+    kernel.created(&uts);
+    let before = kernel.tick();
+    kernel.freed(&uts);
+    kernel.created(&ipc);
+    kernel.freed(&ipc);
+    let opened = Body::NsfsOpened {
+        ns: uts.facts,
+        inode: support::key(1),
+    };
+    assert_eq!(kernel.tell_at(before, opened), NOTHING);
+    assert_eq!(kernel.get(&uts), None);
+}
+
+#[test]
 fn the_same_kernel_id_at_another_address_moves() {
     let mut kernel = World::walked(COUNTS);
     let net1 = kernel.ns("net1");

@@ -99,9 +99,8 @@ impl Tracker {
     /// The tombstone of this namespace, if nothing tells that it is another
     /// one's.
     pub(super) fn grave_of(&self, who: &Identity) -> Option<&Tombstone<NsGrave>> {
-        let stone = self.graves.get(&(who.key, who.inum?))?;
-        let agrees = stone.about.kind == who.kind && agree(stone.about.unique, who.unique);
-        agrees.then_some(stone)
+        let stone = self.graves.get(&(who.key, who.inum?, who.kind))?;
+        agree(stone.about.unique, who.unique).then_some(stone)
     }
 
     /// The entry at this address, if it is known and agrees.

@@ -135,11 +135,10 @@ impl Tracker {
             Located::Nowhere | Located::Stale => {
                 if self.grave_of(&who).is_none_or(|stone| stone.time < time) {
                     let grave = NsGrave {
-                        kind: ns.kind,
                         unique: None,
                         id: None,
                     };
-                    self.graves.insert((ns.key, ns.inum), time, grave);
+                    self.graves.insert((ns.key, ns.inum, ns.kind), time, grave);
                 }
             }
         }
@@ -278,13 +277,17 @@ impl Tracker {
             self.census.leave(ns.kind, ns.state);
             self.by_id.remove(&ns.id);
         }
-        if let Some(inum) = entry.identity.inum {
-            let grave = NsGrave {
-                kind: entry.identity.kind,
-                unique: entry.identity.unique,
-                id: last.map(|ns| ns.id),
-            };
-            self.graves.insert((entry.identity.key, inum), time, grave);
+        let Identity {
+            key,
+            kind,
+            inum,
+            unique,
+            ..
+        } = entry.identity;
+        if let Some(inum) = inum {
+            let id = last.map(|ns| ns.id);
+            let grave = NsGrave { unique, id };
+            self.graves.insert((key, inum, kind), time, grave);
         }
     }
 }

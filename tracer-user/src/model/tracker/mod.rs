@@ -57,7 +57,6 @@ pub struct Config {
 /// What is still known of a namespace that was freed.
 #[derive(Clone, Copy, Debug)]
 struct NsGrave {
-    kind: NsKind,
     /// See [`Identity::unique`].
     unique: Option<NonZeroU64>,
     /// Its identity in views, for an nsproxy that is shown after it is gone;
@@ -81,7 +80,8 @@ pub struct Tracker {
     namespaces: SlotMap<NsHandle, Entry>,
     by_key: HashMap<Key, NsHandle>,
     by_id: HashMap<NsId, NsHandle>,
-    graves: Tombstones<(Key, NonZeroU32), NsGrave>,
+    /// By address, inode number and type.
+    graves: Tombstones<(Key, NonZeroU32, NsKind), NsGrave>,
     nsproxies: HashMap<Key, Held>,
     nsproxy_graves: Tombstones<Key, NsproxyGrave>,
     procfs: HashMap<Key, Procfs>,
@@ -234,8 +234,10 @@ impl Tracker {
         {
             return entry.ns.as_ref().map(|ns| ns.id);
         }
-        let stone = self.graves.get(&(identity.key, identity.inum?))?;
-        (stone.about.kind == identity.kind).then_some(stone.about.id)?
+        let &Identity {
+            key, inum, kind, ..
+        } = identity;
+        self.graves.get(&(key, inum?, kind))?.about.id
     }
 }
 
