@@ -26,7 +26,7 @@ const LAST_INITIAL_ID: u64 = 8;
 pub fn observe_count(key: u64, inum: u32, kind: NsKind) -> Option<Reading> {
     let known = remember(inum, key, kind)?;
     Some(observe(known, Watched::Active, || {
-        read::<i32>(key, offset!(ns_active)) > 0
+        read(key, offset!(ns_active))
     }))
 }
 
@@ -51,7 +51,7 @@ fn step(climb: &mut Climb) -> i64 {
     }
     if let Some(reading) = observe_count(key, inum, kind)
         && reading.flipped
-        && !emit::namespace(What::NsActivity, climb.flags, key, kind, reading.sequence)
+        && !emit::reading(What::NsActivity, climb.flags, key, kind, &reading)
     {
         unreport(inum, Watched::Active);
     }

@@ -81,10 +81,8 @@ fn add(known: *mut Known, key: u64, inum: u32, amount: i64, edge: u64, flags: u3
     if before != edge || offset!(ns_active) != ABSENT {
         return;
     }
-    let reading = observe(known, Watched::Tasks, || creds(known).load() > 0);
-    if reading.flipped
-        && !emit::namespace(What::NsTasks, flags, key, NsKind::User, reading.sequence)
-    {
+    let reading = observe(known, Watched::Tasks, || creds(known).load() as u32);
+    if reading.flipped && !emit::reading(What::NsTasks, flags, key, NsKind::User, &reading) {
         unreport(inum, Watched::Tasks);
     }
 }

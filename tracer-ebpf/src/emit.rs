@@ -16,7 +16,7 @@ use tracer_common::{
 };
 
 use crate::{
-    known::{creds, recall, remember},
+    known::{Reading, creds, recall, remember},
     maps::{EVENTS, count},
     mem::{constant, kind_layout, offset, peek, read, read_or},
     pid,
@@ -206,6 +206,38 @@ pub fn namespace(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) -> bo
     }
     entry.submit(0);
     true
+}
+
+/// As [`namespace`], for a reading: what was read is what the record says.
+#[inline(always)]
+pub fn reading(what: What, flags: u32, key: u64, kind: NsKind, reading: &Reading) -> bool {
+    let Some(mut entry) = reserve::<NsEvent>() else {
+        return false;
+    };
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: `event` is the reserved record; all its fields are written.
+    unsafe {
+        fill_header(&raw mut (*event).header, what, flags);
+        fill_ns(&raw mut (*event).ns, key, kind);
+        (*event).aux = reading.sequence;
+    }
+    // SAFETY: likewise.
+    set_count(unsafe { &raw mut (*event).ns }, what, kind, reading.count);
+    entry.submit(0);
+    true
+}
+
+/// Puts the count that was read into the field that it belongs to.
+#[inline(always)]
+pub fn set_count(info: *mut NsInfo, what: What, kind: NsKind, count: u32) {
+    // SAFETY: `info` points into a record that is being filled.
+    unsafe {
+        match (what, kind) {
+            (What::NsActivity, _) => (*info).active = count,
+            (_, NsKind::User) => (*info).creds = count,
+            _ => (*info).pids = count,
+        }
+    }
 }
 
 /// Writes that a namespace of which only this much is still true was freed.

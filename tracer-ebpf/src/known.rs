@@ -82,6 +82,9 @@ pub enum Watched {
 pub struct Reading {
     /// Drawn before the state was read.
     pub sequence: u64,
+    /// The count that was read, for the record: a second look could show
+    /// another state than the one that was decided on.
+    pub count: u32,
     /// Whether it differs from what was last reported.
     pub flipped: bool,
 }
@@ -148,10 +151,11 @@ pub fn creds(known: *mut Known) -> Word {
 
 /// Reads a state by the rule above.
 #[inline(always)]
-pub fn observe(known: *mut Known, watched: Watched, read: impl FnOnce() -> bool) -> Reading {
+pub fn observe(known: *mut Known, watched: Watched, read: impl FnOnce() -> u32) -> Reading {
     // SAFETY: as for `word`.
     let sequence = unsafe { Word::new(&raw mut (*known).drawn) }.fetch_add(1) + 1;
-    let state = REPORTED | if read() { YES } else { 0 };
+    let count = read();
+    let state = REPORTED | if count.cast_signed() > 0 { YES } else { 0 };
     let new = (sequence << SEQUENCE_SHIFT) | state;
     let word = word(known, watched);
     let mut tries = 0;
@@ -160,12 +164,14 @@ pub fn observe(known: *mut Known, watched: Watched, read: impl FnOnce() -> bool)
         if old >> SEQUENCE_SHIFT >= sequence {
             return Reading {
                 sequence,
+                count,
                 flipped: false,
             };
         }
         if word.replace(old, new) {
             return Reading {
                 sequence,
+                count,
                 flipped: old & (REPORTED | YES) != state,
             };
         }
@@ -175,6 +181,7 @@ pub fn observe(known: *mut Known, watched: Watched, read: impl FnOnce() -> bool)
     // reads the records looks at the sequence numbers.
     Reading {
         sequence,
+        count,
         flipped: true,
     }
 }

@@ -35,9 +35,8 @@ pub fn allocated(pid_ns: u64) -> u32 {
 /// Reads whether there are pids and, if that is news, says so.
 #[inline(always)]
 fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32) {
-    let reading = observe(known, Watched::Tasks, || allocated(pid_ns) > 0);
-    if reading.flipped && !emit::namespace(What::NsTasks, flags, key, NsKind::Pid, reading.sequence)
-    {
+    let reading = observe(known, Watched::Tasks, || allocated(pid_ns));
+    if reading.flipped && !emit::reading(What::NsTasks, flags, key, NsKind::Pid, &reading) {
         unreport(read(key, offset!(ns_inum)), Watched::Tasks);
     }
 }

@@ -20,12 +20,12 @@ mod tasks;
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_seq_write};
-use tracer_common::{kind::NsKind, layout::ABSENT, walk::Tag};
+use tracer_common::{event::What, kind::NsKind, layout::ABSENT, walk::Tag};
 
 use crate::{
     active::observe_count,
-    emit::{common_of, fill_ns, now, owner_of},
-    known::{Known, Watched, creds, is_initial, observe, remember},
+    emit::{self, common_of, fill_ns, now, owner_of},
+    known::{Known, Reading, Watched, creds, is_initial, observe, remember},
     maps::{WALK_SCRATCH, WALKED, WalkMark},
     mem::{constant, kind_layout, offset, read},
     pid,
@@ -132,15 +132,15 @@ impl Out {
 
 /// Whether tasks keep the namespace active, as far as that is of consequence.
 #[inline(always)]
-fn observe_tasks(known: *mut Known, key: u64, kind: NsKind) -> u64 {
-    match kind {
-        NsKind::User => observe(known, Watched::Tasks, || creds(known).load() > 0).sequence,
+fn observe_tasks(known: *mut Known, key: u64, kind: NsKind) -> Option<Reading> {
+    Some(match kind {
+        NsKind::User => observe(known, Watched::Tasks, || creds(known).load() as u32),
         NsKind::Pid => {
             let pid_ns = key - u64::from(constant(&kind_layout(kind).common));
-            observe(known, Watched::Tasks, || pid::allocated(pid_ns) > 0).sequence
+            observe(known, Watched::Tasks, || pid::allocated(pid_ns))
         }
-        _ => 0,
-    }
+        _ => return None,
+    })
 }
 
 /// Writes one namespace.
@@ -157,17 +157,21 @@ fn write_namespace(out: &Out, key: u64, kind: NsKind) -> i32 {
         (*record).time = now();
         (*record).sequence = 0;
         (*record).tasks_sequence = 0;
-        let inum: u32 = read(key, offset!(ns_inum));
+        fill_ns(&raw mut (*record).ns, key, kind);
+        let inum: u32 = (*record).ns.inum;
         if !is_initial(inum) {
             if offset!(ns_active) != ABSENT {
                 if let Some(reading) = observe_count(key, inum, kind) {
                     (*record).sequence = reading.sequence;
+                    emit::set_count(&raw mut (*record).ns, What::NsActivity, kind, reading.count);
                 }
-            } else if let Some(known) = remember(inum, key, kind) {
-                (*record).tasks_sequence = observe_tasks(known, key, kind);
+            } else if let Some(known) = remember(inum, key, kind)
+                && let Some(reading) = observe_tasks(known, key, kind)
+            {
+                (*record).tasks_sequence = reading.sequence;
+                emit::set_count(&raw mut (*record).ns, What::NsTasks, kind, reading.count);
             }
         }
-        fill_ns(&raw mut (*record).ns, key, kind);
         out.write(&*record);
         (*scratch).written += 1;
     }
