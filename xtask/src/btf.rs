@@ -1,19 +1,14 @@
 //! `cargo xtask btf`: how each kernel of the matrix describes itself, for tests that need no kernel.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, fs, io, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
-    ebpf,
+    build,
     kernels::{Kernel, Series},
-    process::{Chatter, host_cargo, run as run_command},
+    process::Chatter,
     project::Project,
     vm::{Builds, HardwareOptions, Workshop, output_of},
 };
@@ -44,20 +39,16 @@ pub(crate) struct Options {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let hardware = options.hardware.resolve();
     let project = Project::open()?;
-    let minimizer = build(&project)?;
+    let minimizer = build::program(&project, MINIMIZER, MINIMIZER)?;
     let workshop = Workshop::set_up(
         project,
         &hardware.accelerator,
         Builds::Fresh,
         Chatter::OnFailure,
     )?;
-    let kernels = match options.kernels {
-        kernels if kernels.is_empty() => Series::all().collect(),
-        kernels => kernels,
-    };
     let folder = workshop.project.root.join(FOLDER);
     fs::create_dir_all(&folder)?;
-    for series in kernels {
+    for series in Series::or_all(options.kernels) {
         let kernel = Kernel::get(&workshop.project.cache, series)?;
         let command = vec![minimizer.clone().into(), KERNEL_BTF.into()];
         let btf = output_of(&workshop, &kernel, &hardware, command)?;
@@ -66,18 +57,6 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         println!("{series}  {} bytes  {}", btf.len(), kernel.package);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn build(project: &Project) -> Result<PathBuf> {
-    let object = ebpf::build(project, Chatter::OnFailure)?;
-    let mut cargo = host_cargo(&project.root);
-    cargo
-        .args(["build", "--release", "--package", MINIMIZER])
-        .arg("--target-dir")
-        .arg(&project.target)
-        .env("NSLIFE_EBPF_OBJECT", object);
-    run_command(&mut cargo, Chatter::OnFailure)?;
-    Ok(project.target.join("release").join(MINIMIZER))
 }
 
 /// Notes in the index which package a series was read from.

@@ -72,6 +72,19 @@ pub(crate) fn nslife(project: &Project, profile: Profile, chatter: Chatter) -> R
     Ok(nslife_path(project, profile))
 }
 
+/// Builds a program of the workspace that has nslife's library in it, and returns its path.
+pub(crate) fn program(project: &Project, package: &str, name: &str) -> Result<PathBuf> {
+    let object = ebpf::build(project, Chatter::OnFailure)?;
+    let mut cargo = host_cargo(&project.root);
+    cargo
+        .args(["build", "--release", "--package", package, "--bin", name])
+        .arg("--target-dir")
+        .arg(&project.target)
+        .env("NSLIFE_EBPF_OBJECT", object);
+    run(&mut cargo, Chatter::OnFailure)?;
+    Ok(project.target.join(Profile::Release.folder()).join(name))
+}
+
 /// Where nslife is once it has been built.
 pub(crate) fn nslife_path(project: &Project, profile: Profile) -> PathBuf {
     project.target.join(profile.folder()).join("nslife")

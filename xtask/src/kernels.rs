@@ -200,6 +200,15 @@ impl Series {
         MATRIX.iter().map(|source| source.series)
     }
 
+    /// Those that were named, or all if none was.
+    pub(crate) fn or_all(named: Vec<Self>) -> Vec<Self> {
+        if named.is_empty() {
+            Self::all().collect()
+        } else {
+            named
+        }
+    }
+
     /// Every series that nslife has to be tested on.
     pub(crate) fn mandatory() -> impl Iterator<Item = Self> {
         MATRIX

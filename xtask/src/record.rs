@@ -1,15 +1,15 @@
 //! `cargo xtask record`: what the kernel programs say during a fixed play, on each kernel, kept for
 //! tests that need none.
 
-use std::{ffi::OsString, fs, path::PathBuf, process::ExitCode, time::Instant};
+use std::{fs, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
-    ebpf,
+    build,
     kernels::{Kernel, Series},
-    process::{Chatter, host_cargo, run as run_command},
+    process::Chatter,
     project::Project,
     vm::{Builds, HardwareOptions, Workshop, output_of},
 };
@@ -34,12 +34,8 @@ pub(crate) struct Options {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let hardware = options.hardware.resolve();
-    let kernels = if options.kernels.is_empty() {
-        Series::all().collect()
-    } else {
-        options.kernels
-    };
-    let programs = Programs::build(&project)?;
+    let recorder = build::program(&project, "recorder", "nslife-record")?;
+    let player = build::program(&project, "scenarios", "nslife-scenarios")?;
     let workshop = Workshop::set_up(
         project,
         &hardware.accelerator,
@@ -48,7 +44,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     )?;
     let folder = workshop.project.root.join(FOLDER);
     let mut missing = Vec::new();
-    for series in kernels {
+    for series in Series::or_all(options.kernels) {
         let start = Instant::now();
         let kernel = match Kernel::get(&workshop.project.cache, series) {
             Ok(kernel) => kernel,
@@ -58,7 +54,8 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
                 continue;
             }
         };
-        let recording = output_of(&workshop, &kernel, &hardware, programs.command())?;
+        let command = vec![recorder.clone().into(), player.clone().into()];
+        let recording = output_of(&workshop, &kernel, &hardware, command)?;
         let path = folder.join(format!("{series}.txt"));
         fs::write(&path, &recording).with_context(|| format!("cannot write {}", path.display()))?;
         println!(
@@ -76,34 +73,4 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         missing.join(", ")
     );
     Ok(ExitCode::FAILURE)
-}
-
-/// What runs in the machine.
-struct Programs {
-    recorder: PathBuf,
-    player: PathBuf,
-}
-
-impl Programs {
-    fn build(project: &Project) -> Result<Self> {
-        let object = ebpf::build(project, Chatter::OnFailure)?;
-        let build = |package: &str, program: &str| {
-            let mut cargo = host_cargo(&project.root);
-            cargo
-                .args(["build", "--release", "--package", package, "--bin", program])
-                .arg("--target-dir")
-                .arg(&project.target)
-                .env("NSLIFE_EBPF_OBJECT", &object);
-            run_command(&mut cargo, Chatter::OnFailure)?;
-            anyhow::Ok(project.target.join("release").join(program))
-        };
-        Ok(Self {
-            recorder: build("recorder", "nslife-record")?,
-            player: build("scenarios", "nslife-scenarios")?,
-        })
-    }
-
-    fn command(&self) -> Vec<OsString> {
-        vec![self.recorder.clone().into(), self.player.clone().into()]
-    }
 }
