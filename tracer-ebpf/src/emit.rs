@@ -189,11 +189,31 @@ fn stashed_inode(key: u64) -> u64 {
     }
 }
 
-/// Writes what happened to the namespace at `key`. False if it was lost. Who
-/// hears of a namespace shall hear of its end, so it is remembered.
+/// Writes what happened to the namespace at `key`. False if it was lost.
 #[inline(always)]
 pub fn namespace(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) -> bool {
+    record(what, flags, key, kind, aux, None)
+}
+
+/// As [`namespace`], for one that may not have been heard of. Who hears of a
+/// namespace shall hear of its end, so it is remembered.
+#[inline(always)]
+pub fn perhaps_new(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) {
     remember(read(key, offset!(ns_inum)), key, kind);
+    namespace(what, flags, key, kind, aux);
+}
+
+/// As [`namespace`], for a reading: what was read is what the record says.
+#[inline(always)]
+pub fn reading(what: What, flags: u32, key: u64, kind: NsKind, reading: &Reading) -> bool {
+    let Reading {
+        sequence, count, ..
+    } = *reading;
+    record(what, flags, key, kind, sequence, Some(count))
+}
+
+#[inline(always)]
+fn record(what: What, flags: u32, key: u64, kind: NsKind, aux: u64, count: Option<u32>) -> bool {
     let Some(mut entry) = reserve::<NsEvent>() else {
         return false;
     };
@@ -204,25 +224,10 @@ pub fn namespace(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) -> bo
         fill_ns(&raw mut (*event).ns, key, kind);
         (*event).aux = aux;
     }
-    entry.submit(0);
-    true
-}
-
-/// As [`namespace`], for a reading: what was read is what the record says.
-#[inline(always)]
-pub fn reading(what: What, flags: u32, key: u64, kind: NsKind, reading: &Reading) -> bool {
-    let Some(mut entry) = reserve::<NsEvent>() else {
-        return false;
-    };
-    let event = MaybeUninit::as_mut_ptr(&mut entry);
-    // SAFETY: `event` is the reserved record; all its fields are written.
-    unsafe {
-        fill_header(&raw mut (*event).header, what, flags);
-        fill_ns(&raw mut (*event).ns, key, kind);
-        (*event).aux = reading.sequence;
+    if let Some(count) = count {
+        // SAFETY: likewise.
+        set_count(unsafe { &raw mut (*event).ns }, what, kind, count);
     }
-    // SAFETY: likewise.
-    set_count(unsafe { &raw mut (*event).ns }, what, kind, reading.count);
     entry.submit(0);
     true
 }

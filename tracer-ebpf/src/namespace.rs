@@ -96,7 +96,7 @@ fn last_reference(key: u64, kind: NsKind) {
     // A mount namespace without a number is anonymous: a detached tree that
     // userspace cannot enter.
     if read::<u32>(key, offset!(ns_inum)) != 0 {
-        emit::namespace(What::NsLastRef, 0, key, kind, 0);
+        emit::perhaps_new(What::NsLastRef, 0, key, kind, 0);
     }
 }
 

@@ -20,7 +20,7 @@ fn report(what: What, flags: u32, inode: u64, key: u64) {
         return;
     }
     if let Some(kind) = kind_of(key) {
-        emit::namespace(what, flags, key, kind, inode);
+        emit::perhaps_new(what, flags, key, kind, inode);
     }
 }
 

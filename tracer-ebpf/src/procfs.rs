@@ -31,7 +31,7 @@ pub fn pid_namespace_of(superblock: u64) -> u64 {
 fn report(what: What, flags: u32, superblock: u64) {
     let key = pid_namespace_of(superblock);
     if key != 0 && !is_initial(read(key, offset!(ns_inum))) {
-        emit::namespace(what, flags, key, NsKind::Pid, superblock);
+        emit::perhaps_new(what, flags, key, NsKind::Pid, superblock);
     }
 }
 

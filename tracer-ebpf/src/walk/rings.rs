@@ -102,6 +102,13 @@ fn anchor(ring: u32) -> u64 {
     superblock + u64::from(offset!(super_mounts))
 }
 
+/// Whether user namespaces have a ring of their own, as all types have where
+/// one of them other than net has: nothing need be led to then.
+#[inline(always)]
+fn owners_are_listed() -> bool {
+    constant(&kind_layout(NsKind::User).list) != ABSENT
+}
+
 /// Writes the namespace at a place, unless that is the head of the list.
 #[inline(always)]
 fn meet_namespace(pass: &Pass, kind: NsKind) {
@@ -118,11 +125,10 @@ fn meet_namespace(pass: &Pass, kind: NsKind) {
     if peek::<u32>(key, offset!(ns_refs)) == 0 {
         return;
     }
-    if constant(&kind_layout(NsKind::User).list) == ABSENT {
-        visit(pass.out, key, kind);
-    } else {
-        // All owners are in a ring of their own.
+    if owners_are_listed() {
         write_namespace(&pass.out, key, kind);
+    } else {
+        visit(pass.out, key, kind);
     }
 }
 
@@ -137,7 +143,6 @@ fn meet_superblock(pass: &Pass) {
         // SAFETY: an aligned word of a map value.
         unsafe { *place = superblock };
     }
-    let lists_all = constant(&kind_layout(NsKind::User).list) != ABSENT;
     if magic == PROC_MAGIC {
         let pid_ns = procfs::pid_namespace_of(superblock);
         if pid_ns != 0 {
@@ -150,12 +155,12 @@ fn meet_superblock(pass: &Pass) {
                 superblock,
                 pid_ns,
             });
-            if !lists_all {
+            if !owners_are_listed() {
                 visit_pid(pass.out, pid_ns);
             }
         }
     }
-    if lists_all {
+    if owners_are_listed() {
         return;
     }
     if magic == MQUEUE_MAGIC {
