@@ -81,6 +81,7 @@ const TASK: Fields = &[
     (offset_of!(WalkTask, pid), Pid),
     (offset_of!(WalkTask, tgid), Pid),
     (offset_of!(WalkTask, comm), Comm),
+    (offset_of!(WalkTask, parent), Pid),
 ];
 
 const PROCFS: Fields = &[
@@ -174,7 +175,8 @@ impl Redactor {
             | What::NsActivity
             | What::NsLastRef
             | What::NsFreed
-            | What::NsTasks => {
+            | What::NsTasks
+            | What::ClimbEnded => {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
                 size_of::<NsEvent>()
             }

@@ -53,6 +53,10 @@ pub enum What {
     /// That superblock went away ([`NsEvent`], `aux` likewise):
     /// `proc_kill_sb`.
     ProcfsGone = 12,
+    /// The running task has reported the last of the owners that a namespace
+    /// pulled along when it became active or inactive ([`NsEvent`], which is
+    /// about that namespace; `depth` is how many they were).
+    ClimbEnded = 20,
 }
 
 impl What {
@@ -71,8 +75,93 @@ impl What {
             10 => Self::NsTasks,
             11 => Self::ProcfsMounted,
             12 => Self::ProcfsGone,
+            20 => Self::ClimbEnded,
             _ => return None,
         })
+    }
+}
+
+/// What made a namespace active or inactive ([`NsEvent::cause`]), or destroyed
+/// it.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Cause {
+    /// An nsproxy that points to it was put to use
+    /// (`nsproxy_ns_active_get`, `copy_namespaces`, `switch_task_namespaces`).
+    NsproxyInstalled = 1,
+    /// The last count of an nsproxy that points to it was dropped
+    /// (`nsproxy_ns_active_put`, `free_nsproxy`).
+    NsproxyDropped = 2,
+    /// A task was born with credentials in it (`copy_creds`).
+    CredTaken = 3,
+    /// A task changed to credentials in it, or from them to others
+    /// (`commit_creds`).
+    CredChanged = 4,
+    /// A task with credentials in it was reaped (`release_task`).
+    CredReaped = 5,
+    /// A task that was to have credentials in it was not born after all
+    /// (`copy_process`).
+    ForkFailed = 6,
+    /// A pid was allocated in it (`alloc_pid`).
+    PidAllocated = 7,
+    /// A pid in it was freed (`free_pid`).
+    PidFreed = 8,
+    /// A file or bind mount of it was opened, as the first (`nsfs_init_inode`).
+    NsfsOpened = 9,
+    /// The last file or bind mount of it was closed (`nsfs_evict`).
+    NsfsClosed = 10,
+    /// A namespace that it owns became active.
+    OwnedCame = 11,
+    /// A namespace that it owns became inactive.
+    OwnedWent = 12,
+    /// The last reference was dropped.
+    ReferenceDropped = 13,
+}
+
+impl Cause {
+    /// All causes, in numeric order.
+    pub const ALL: [Self; 13] = [
+        Self::NsproxyInstalled,
+        Self::NsproxyDropped,
+        Self::CredTaken,
+        Self::CredChanged,
+        Self::CredReaped,
+        Self::ForkFailed,
+        Self::PidAllocated,
+        Self::PidFreed,
+        Self::NsfsOpened,
+        Self::NsfsClosed,
+        Self::OwnedCame,
+        Self::OwnedWent,
+        Self::ReferenceDropped,
+    ];
+
+    /// The word for it in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NsproxyInstalled => "nsproxy_installed",
+            Self::NsproxyDropped => "nsproxy_dropped",
+            Self::CredTaken => "cred_taken",
+            Self::CredChanged => "cred_changed",
+            Self::CredReaped => "cred_reaped",
+            Self::ForkFailed => "fork_failed",
+            Self::PidAllocated => "pid_allocated",
+            Self::PidFreed => "pid_freed",
+            Self::NsfsOpened => "nsfs_opened",
+            Self::NsfsClosed => "nsfs_closed",
+            Self::OwnedCame => "owned_came",
+            Self::OwnedWent => "owned_went",
+            Self::ReferenceDropped => "reference_dropped",
+        }
+    }
+
+    /// The meaning of [`NsEvent::cause`], if this build knows it.
+    pub const fn from_u32(raw: u32) -> Option<Self> {
+        if raw >= 1 && raw <= Self::ALL.len() as u32 {
+            Some(Self::ALL[raw as usize - 1])
+        } else {
+            None
+        }
     }
 }
 
@@ -188,7 +277,15 @@ pub struct NsInfo {
     /// Pids that have a number in a pid namespace, those of deeper ones
     /// included (`pid_namespace.pid_allocated`); [`UNKNOWN`] for others.
     pub pids: u32,
+    /// `NS_*`.
+    pub flags: u32,
+    /// Zero.
+    pub reserved: u32,
 }
+
+/// [`NsInfo::flags`]: no pid will be allocated in this pid namespace any more:
+/// its init has died, or is about to (`disable_pid_allocation`).
+pub const NS_PIDS_DISABLED: u32 = 1 << 0;
 
 /// What happened to a namespace.
 #[repr(C)]
@@ -200,6 +297,13 @@ pub struct NsEvent {
     pub ns: NsInfo,
     /// Depends on [`What`].
     pub aux: u64,
+    /// A [`Cause`] for [`What::NsActivity`] and [`What::NsTasks`], if known;
+    /// else 0.
+    pub cause: u32,
+    /// For [`What::NsActivity`]: how many namespaces, each the owner of the
+    /// one before, the running task reported to have flipped just before this
+    /// one, which owns the last of them. See also [`What::ClimbEnded`].
+    pub depth: u32,
 }
 
 /// One nsproxy: eight pointers and a count, immutable once installed.
@@ -226,8 +330,8 @@ pub struct NsproxyEvent {
     pub header: Header,
     /// A [`Reason`] for [`What::Switched`], else 0.
     pub reason: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `BREACH_*`: rules of the kernel that this breaks.
+    pub breaches: u32,
     /// The one left behind.
     pub from: NsproxyInfo,
     /// The one taken up.
@@ -266,12 +370,12 @@ impl Counter {
 
 const _: () = {
     assert!(size_of::<Header>() == 48);
-    assert!(size_of::<NsInfo>() == 80);
-    assert!(size_of::<NsEvent>() == 136);
+    assert!(size_of::<NsInfo>() == 88);
+    assert!(size_of::<NsEvent>() == 152);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);
-    assert!(core::mem::offset_of!(NsEvent, aux) == 128);
+    assert!(core::mem::offset_of!(NsEvent, aux) == 136);
     assert!(core::mem::offset_of!(NsproxyEvent, from) == 56);
     assert!(core::mem::offset_of!(NsproxyEvent, to) == 168);
 };
@@ -289,9 +393,14 @@ mod tests {
             if let Some(reason) = Reason::from_u32(raw) {
                 assert_eq!(reason as u32, raw);
             }
+            if let Some(cause) = Cause::from_u32(raw) {
+                assert_eq!(cause as u32, raw);
+            }
         }
         assert_eq!(What::from_u32(0), None);
         assert_eq!(Reason::from_u32(0), None);
         assert_eq!(Reason::from_u32(6), None);
+        assert_eq!(Cause::from_u32(0), None);
+        assert_eq!(Cause::from_u32(14), None);
     }
 }

@@ -72,6 +72,10 @@ pub struct WalkNsproxy {
 pub const TASK_KTHREAD: u32 = 1 << 0;
 /// [`WalkTask::flags`]: the leader of its thread group.
 pub const TASK_LEADER: u32 = 1 << 1;
+/// [`WalkTask::flags`]: it has begun to exit (`PF_EXITING`).
+pub const TASK_EXITING: u32 = 1 << 2;
+/// [`WalkTask::flags`]: somebody traces it (`task_struct.ptrace`).
+pub const TASK_TRACED: u32 = 1 << 3;
 
 /// A task (thread) that the walk met.
 #[repr(C)]
@@ -93,6 +97,15 @@ pub struct WalkTask {
     pub tgid: u32,
     /// Its command name.
     pub comm: [u8; 16],
+    /// `task_struct.__state`.
+    pub state: u32,
+    /// `task_struct.exit_state`.
+    pub exit_state: u32,
+    /// Thread group of the task that is to reap it: its parent, or its tracer
+    /// (`task_struct.parent`).
+    pub parent: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// A procfs superblock that the walk met.
@@ -157,9 +170,9 @@ mod pod {
 }
 
 const _: () = {
-    assert!(size_of::<WalkNs>() == 112);
+    assert!(size_of::<WalkNs>() == 120);
     assert!(size_of::<WalkNsproxy>() == 128);
-    assert!(size_of::<WalkTask>() == 56);
+    assert!(size_of::<WalkTask>() == 72);
     assert!(size_of::<WalkProcfs>() == 32);
     assert!(size_of::<RingCursor>() == 16);
 };

@@ -10,7 +10,7 @@ use aya_ebpf::{
     maps::ring_buf::RingBufEntry,
 };
 use tracer_common::{
-    event::{Counter, Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, UNKNOWN, What},
+    event::{Counter, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, UNKNOWN, What},
     kind::{NsKind, Slot},
     layout::ABSENT,
 };
@@ -173,6 +173,11 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
             NsKind::Pid => pid::allocated(base),
             _ => UNKNOWN,
         };
+        (*info).flags = match kind {
+            NsKind::Pid if pid::is_disabled(base) => NS_PIDS_DISABLED,
+            _ => 0,
+        };
+        (*info).reserved = 0;
     }
     0
 }
@@ -223,6 +228,8 @@ fn record(what: What, flags: u32, key: u64, kind: NsKind, aux: u64, count: Optio
         fill_header(&raw mut (*event).header, what, flags);
         fill_ns(&raw mut (*event).ns, key, kind);
         (*event).aux = aux;
+        (*event).cause = 0;
+        (*event).depth = 0;
     }
     if let Some(count) = count {
         // SAFETY: likewise.
@@ -270,8 +277,12 @@ pub fn freed(key: u64, kind: u32, inum: u32) {
             inode: 0,
             creds: UNKNOWN,
             pids: UNKNOWN,
+            flags: 0,
+            reserved: 0,
         };
         (*event).aux = 0;
+        (*event).cause = 0;
+        (*event).depth = 0;
     }
     entry.submit(0);
 }
@@ -342,7 +353,7 @@ pub fn nsproxy(what: What, flags: u32, reason: u32, whom: Whom, from: Subject, t
             fill_header_of(&raw mut (*event).header, task);
         }
         (*event).reason = reason;
-        (*event).reserved = 0;
+        (*event).breaches = 0;
         match from {
             Subject::At(key) => {
                 fill_nsproxy(&raw mut (*event).from, key);

@@ -32,6 +32,13 @@ pub fn allocated(pid_ns: u64) -> u32 {
     read::<u32>(pid_ns, offset!(pid_allocated)) & !PIDNS_ADDING
 }
 
+/// Whether no pid will be allocated any more in the pid namespace whose
+/// structure is there.
+#[inline(always)]
+pub fn is_disabled(pid_ns: u64) -> bool {
+    read::<u32>(pid_ns, offset!(pid_allocated)) & PIDNS_ADDING == 0
+}
+
 /// Reads whether there are pids and, if that is news, says so.
 #[inline(always)]
 fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32) {

@@ -53,10 +53,10 @@ prop_compose! {
         (owner, parent) in (option::of(keys()), option::of(keys())),
         (refs, active, level, owner_uid) in (counts(), counts(), counts(), counts()),
         inode in option::of(keys()),
-        (creds, pids) in (counts(), counts()),
+        (creds, pids, pids_disabled) in (counts(), counts(), any::<bool>()),
     ) -> NsFacts {
         NsFacts {
-            key, kind, inum, ns_id, guard, owner, parent, refs, active, level, owner_uid, inode, creds, pids,
+            key, kind, inum, ns_id, guard, owner, parent, refs, active, level, owner_uid, inode, creds, pids, pids_disabled,
         }
     }
 }
@@ -80,7 +80,12 @@ fn bodies() -> BoxedStrategy<Body> {
     let reasons = prop::sample::select(&Reason::ALL[..]);
     prop_oneof![
         facts().prop_map(Body::Created),
-        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Activity { ns, sequence }),
+        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Activity {
+            ns,
+            sequence,
+            cause: None,
+            depth: 0
+        }),
         facts().prop_map(Body::LastRef),
         facts().prop_map(|ns| Body::Freed(ns.as_ref())),
         (facts(), keys()).prop_map(|(ns, inode)| Body::NsfsOpened { ns, inode }),
@@ -89,7 +94,11 @@ fn bodies() -> BoxedStrategy<Body> {
         (reasons, nsproxies(), option::of(nsproxies()))
             .prop_map(|(reason, from, to)| Body::Switched { reason, from, to }),
         nsproxies().prop_map(Body::NsproxyFreed),
-        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Tasks { ns, sequence }),
+        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Tasks {
+            ns,
+            sequence,
+            cause: None
+        }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),
     ]
@@ -104,7 +113,7 @@ prop_compose! {
         pid in 0_u32..4,
         (kthread, leader) in any::<(bool, bool)>(),
     ) -> WalkTask {
-        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader }
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting: false, traced: false, state: 0, exit_state: 0, parent: 0 }
     }
 }
 

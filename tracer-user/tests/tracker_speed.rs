@@ -95,6 +95,8 @@ fn events_per_second() {
                 Body::Activity {
                     ns,
                     sequence: index as u64,
+                    cause: None,
+                    depth: 0,
                 },
             )
         });
@@ -105,7 +107,14 @@ fn events_per_second() {
                 let ns = &namespaces[scatter(index as u64 / 2) % live];
                 let ns = ns.with_tasks((index as u32 + 1) % 2).facts;
                 let sequence = index as u64;
-                event_at(index as u64 + 3, Body::Tasks { ns, sequence })
+                event_at(
+                    index as u64 + 3,
+                    Body::Tasks {
+                        ns,
+                        sequence,
+                        cause: None,
+                    },
+                )
             });
         }
 
@@ -145,6 +154,8 @@ fn events_per_second() {
                     ..ns.facts
                 },
                 sequence: index as u64 + 1,
+                cause: None,
+                depth: 0,
             };
             let body = match index % 5 {
                 0 => {

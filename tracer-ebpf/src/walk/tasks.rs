@@ -98,6 +98,10 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
         pid,
         tgid,
         comm: read(task, offset!(task_comm)),
+        state: 0,
+        exit_state: 0,
+        parent: 0,
+        reserved: 0,
     });
     0
 }

@@ -11,11 +11,13 @@ mod cursor;
 mod tests;
 
 use tracer_common::event::{
-    FLAG_ACTOR, FLAG_SELECTED, Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, Reason, UNKNOWN,
-    What,
+    Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent,
+    NsproxyInfo, Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
-use tracer_common::walk::{self as layout, TASK_KTHREAD, TASK_LEADER, Tag};
+use tracer_common::walk::{
+    self as layout, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, TASK_TRACED, Tag,
+};
 
 use crate::model::{
     Actor, Body, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, SlotFacts, WalkNs, WalkNsproxy,
@@ -77,6 +79,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         | What::NsfsOpened
         | What::NsfsEvicted
         | What::NsTasks
+        | What::ClimbEnded
         | What::ProcfsMounted
         | What::ProcfsGone => cursor.expect_exactly("namespace event", size_of::<NsEvent>())?,
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
@@ -89,6 +92,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsActivity => Body::Activity {
             ns: ns_facts(&mut cursor)?,
             sequence: cursor.u64()?,
+            cause: cause(&mut cursor)?,
+            depth: cursor.u32()?,
         },
         What::NsLastRef => Body::LastRef(ns_facts(&mut cursor)?),
         What::NsFreed => Body::Freed(ns_facts(&mut cursor)?.as_ref()),
@@ -103,7 +108,9 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsTasks => Body::Tasks {
             ns: ns_facts(&mut cursor)?,
             sequence: cursor.u64()?,
+            cause: cause(&mut cursor)?,
         },
+        What::ClimbEnded => Body::ClimbEnded(ns_facts(&mut cursor)?.as_ref()),
         What::ProcfsMounted => Body::ProcfsMounted {
             ns: ns_facts(&mut cursor)?,
             superblock: cursor.key("superblock")?,
@@ -221,6 +228,11 @@ fn walk_task(cursor: &mut Cursor<'_>) -> Result<WalkTask, DecodeError> {
         comm: Comm(cursor.array()?),
         kthread: flags & TASK_KTHREAD != 0,
         leader: flags & TASK_LEADER != 0,
+        exiting: flags & TASK_EXITING != 0,
+        traced: flags & TASK_TRACED != 0,
+        state: cursor.u32()?,
+        exit_state: cursor.u32()?,
+        parent: cursor.u32()?,
     })
 }
 
@@ -275,7 +287,9 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
         inode: Key::new(inode),
         creds: known(cursor.u32()?),
         pids: known(cursor.u32()?),
+        pids_disabled: cursor.u32()? & NS_PIDS_DISABLED != 0,
     };
+    cursor.skip(4)?;
     debug_assert_eq!(cursor.offset() - start, size_of::<NsInfo>());
     Ok(facts)
 }
@@ -288,6 +302,19 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<NsKind, DecodeError> {
         offset,
         value,
     })
+}
+
+fn cause(cursor: &mut Cursor<'_>) -> Result<Option<Cause>, DecodeError> {
+    let offset = cursor.offset();
+    let value = cursor.u32()?;
+    match Cause::from_u32(value) {
+        None if value != 0 => Err(DecodeError::Unknown {
+            field: "cause",
+            offset,
+            value,
+        }),
+        cause => Ok(cause),
+    }
 }
 
 fn switched(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {

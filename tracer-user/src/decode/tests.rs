@@ -147,6 +147,7 @@ fn net() -> NsFacts {
         inode: Key::new(0xffff_8880_0000_4000),
         creds: Some(6),
         pids: Some(7),
+        pids_disabled: false,
     }
 }
 
@@ -191,7 +192,9 @@ fn aux_means_what_the_event_says() {
         body(What::NsActivity),
         Body::Activity {
             ns: net(),
-            sequence: 99
+            sequence: 99,
+            cause: None,
+            depth: 0,
         }
     );
     assert_eq!(body(What::NsLastRef), Body::LastRef(net()));
@@ -208,7 +211,8 @@ fn aux_means_what_the_event_says() {
         body(What::NsTasks),
         Body::Tasks {
             ns: net(),
-            sequence: 99
+            sequence: 99,
+            cause: None,
         }
     );
     let superblock = Key::new(99).unwrap();
@@ -417,6 +421,11 @@ fn a_walk_is_a_row_of_records() {
                 comm: comm(b"bash"),
                 kthread: false,
                 leader: true,
+                exiting: false,
+                traced: false,
+                state: 0,
+                exit_state: 0,
+                parent: 0,
             }),
         ]
     );

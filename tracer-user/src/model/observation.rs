@@ -6,7 +6,7 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 
-use tracer_common::event::Reason;
+use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
 
 use super::Actor;
@@ -68,6 +68,11 @@ pub enum Body {
         /// Drawn before the count was read: of two readings, the one with
         /// the higher number is the newer.
         sequence: u64,
+        /// What made it flip.
+        cause: Option<Cause>,
+        /// How many namespaces, each the owner of the one before, the task has
+        /// said to have flipped just before this one, the owner of the last.
+        depth: u32,
     },
     /// The last reference to a namespace was dropped.
     LastRef(NsFacts),
@@ -108,7 +113,11 @@ pub enum Body {
         ns: NsFacts,
         /// Drawn before they were counted, see [`Body::Activity`].
         sequence: u64,
+        /// What made them so.
+        cause: Option<Cause>,
     },
+    /// Everything that this namespace pulled along has been said.
+    ClimbEnded(NsRef),
     /// A procfs was mounted that shows a pid namespace.
     ProcfsMounted {
         /// The namespace.
@@ -168,6 +177,8 @@ pub struct NsFacts {
     /// Pids that have a number in this pid namespace, those of deeper ones
     /// included (`pid_namespace.pid_allocated`).
     pub pids: Option<u32>,
+    /// No pid will be allocated in this pid namespace any more.
+    pub pids_disabled: bool,
 }
 
 impl NsFacts {

@@ -60,6 +60,16 @@ pub struct WalkTask {
     pub kthread: bool,
     /// The leader of its thread group.
     pub leader: bool,
+    /// It has begun to exit.
+    pub exiting: bool,
+    /// Somebody traces it.
+    pub traced: bool,
+    /// `task_struct.__state`.
+    pub state: u32,
+    /// `task_struct.exit_state`.
+    pub exit_state: u32,
+    /// Thread group of the task that is to reap it: its parent or its tracer.
+    pub parent: u32,
 }
 
 /// A procfs superblock that the walk met.

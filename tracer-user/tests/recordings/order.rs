@@ -80,7 +80,7 @@ fn object_of(body: &Body) -> Key {
         | Body::Tasks { ns, .. }
         | Body::ProcfsMounted { ns, .. }
         | Body::ProcfsGone { ns, .. } => ns.key,
-        Body::Freed(ns) => ns.key,
+        Body::Freed(ns) | Body::ClimbEnded(ns) => ns.key,
         Body::NsproxyInstalled(nsproxy)
         | Body::NsproxyFreed(nsproxy)
         | Body::Switched { from: nsproxy, .. } => nsproxy.key,

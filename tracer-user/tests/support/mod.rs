@@ -188,6 +188,7 @@ impl World {
                 inode: None,
                 creds: None,
                 pids: None,
+                pids_disabled: false,
             },
         }
     }
@@ -281,7 +282,12 @@ impl World {
             active: Some(count),
             ..ns.facts
         };
-        self.tell(Body::Activity { ns, sequence })
+        self.tell(Body::Activity {
+            ns,
+            sequence,
+            cause: None,
+            depth: 0,
+        })
     }
 
     pub(crate) fn last_ref(&mut self, ns: &Ns) -> Vec<String> {
@@ -314,7 +320,11 @@ impl World {
 
     pub(crate) fn tasks_numbered(&mut self, ns: &Ns, sequence: u64, count: u32) -> Vec<String> {
         let ns = ns.with_tasks(count).facts;
-        self.tell(Body::Tasks { ns, sequence })
+        self.tell(Body::Tasks {
+            ns,
+            sequence,
+            cause: None,
+        })
     }
 
     pub(crate) fn mounted(&mut self, ns: &Ns, superblock: u64) -> Vec<String> {
@@ -463,6 +473,11 @@ impl Walker<'_> {
             comm: Comm::default(),
             kthread: false,
             leader: true,
+            exiting: false,
+            traced: false,
+            state: 0,
+            exit_state: 0,
+            parent: 0,
         });
         self.walk.tasks.last_mut().expect("just pushed")
     }

@@ -22,7 +22,7 @@ fn subject_of(body: &Body, position: usize) -> Subject {
         | Body::LastRef(ns)
         | Body::NsfsOpened { ns, .. }
         | Body::NsfsEvicted { ns, .. } => Subject::Thing(ns.key),
-        Body::Freed(ns) => Subject::Thing(ns.key),
+        Body::Freed(ns) | Body::ClimbEnded(ns) => Subject::Thing(ns.key),
         Body::ProcfsMounted { superblock, .. } | Body::ProcfsGone { superblock, .. } => {
             Subject::Thing(*superblock)
         }

@@ -87,7 +87,14 @@ fn a_reading_that_read_nothing_says_nothing() {
     let now = kernel.tick();
     assert_eq!(ns.creds, None);
     assert_eq!(
-        kernel.tell_at(now, Body::Tasks { ns, sequence: 2 }),
+        kernel.tell_at(
+            now,
+            Body::Tasks {
+                ns,
+                sequence: 2,
+                cause: None
+            }
+        ),
         NOTHING
     );
     assert_eq!(kernel.tasks_numbered(&user, 2, 0), ["deactivated user"]);
@@ -184,6 +191,8 @@ fn kernel_said_again(pid: &Ns) -> Body {
             ..pid.with_tasks(1).facts
         },
         sequence: 1,
+        cause: None,
+        depth: 0,
     }
 }
 

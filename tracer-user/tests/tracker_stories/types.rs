@@ -100,6 +100,7 @@ fn with_ids_an_address_and_an_inode_number_may_both_come_back() {
     let stale = Body::Tasks {
         ns: pid1.with_tasks(3).facts,
         sequence: 10,
+        cause: None,
     };
     assert_eq!(kernel.tell_at(before, stale), NOTHING);
     assert_eq!(kernel.tasks_numbered(&pid2, 2, 1), ["activated pid"]);

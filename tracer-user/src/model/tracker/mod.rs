@@ -138,7 +138,7 @@ impl Tracker {
         let sink = &mut Sink::event(origin, transitions);
         match &event.body {
             Body::Created(ns) => self.created(ns, origin, sink),
-            Body::Activity { ns, sequence } => self.counted(ns, *sequence, sink),
+            Body::Activity { ns, sequence, .. } => self.counted(ns, *sequence, sink),
             Body::LastRef(ns) => self.last_ref(ns, sink),
             Body::Freed(ns) => self.freed(ns, sink),
             Body::NsfsOpened { ns, inode } => {
@@ -152,11 +152,12 @@ impl Tracker {
                 self.switched(origin.task, *reason, from, to.as_ref(), sink);
             }
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
-            Body::Tasks { ns, sequence } => {
+            Body::Tasks { ns, sequence, .. } => {
                 if let Some(handle) = self.observed(ns, sink) {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
                 }
             }
+            Body::ClimbEnded(_) => {}
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
             Body::ProcfsGone { ns, superblock } => self.procfs_gone(ns, *superblock, sink),
         }

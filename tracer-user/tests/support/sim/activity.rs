@@ -112,7 +112,12 @@ impl Sim {
                 ns.active = active;
                 ns.drawn += 1;
                 let sequence = ns.drawn;
-                self.say_of(index, |ns| Body::Activity { ns, sequence });
+                self.say_of(index, |ns| Body::Activity {
+                    ns,
+                    sequence,
+                    cause: None,
+                    depth: 0,
+                });
             }
         }
     }

@@ -95,6 +95,7 @@ impl Sim {
                 inode: None,
                 creds: None,
                 pids: None,
+                pids_disabled: false,
             },
             alive: true,
             inode: None,
@@ -188,6 +189,7 @@ impl Sim {
             inode: None,
             creds: None,
             pids: (kind == NsKind::Pid).then_some(self.pids.len() as u32),
+            pids_disabled: false,
         }
     }
 }

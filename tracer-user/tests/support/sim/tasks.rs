@@ -198,7 +198,11 @@ impl Sim {
     fn report_tasks(&mut self, index: usize) {
         if !self.kernel.config.kernel_counts && self.read_tasks(index) {
             let sequence = self.namespaces[index].drawn;
-            self.say_of(index, |ns| Body::Tasks { ns, sequence });
+            self.say_of(index, |ns| Body::Tasks {
+                ns,
+                sequence,
+                cause: None,
+            });
         }
     }
 }

@@ -120,6 +120,11 @@ impl Sim {
                 comm: Comm::default(),
                 kthread: false,
                 leader: true,
+                exiting: false,
+                traced: false,
+                state: 0,
+                exit_state: 0,
+                parent: 0,
             })
             .collect()
     }
