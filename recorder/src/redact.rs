@@ -172,12 +172,16 @@ impl Redactor {
                 size_of::<NsEvent>()
             }
             What::NsCreated
-            | What::NsActivity
             | What::NsLastRef
             | What::NsFreed
             | What::NsTasks
             | What::ClimbEnded => {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
+                size_of::<NsEvent>()
+            }
+            What::NsActivity => {
+                self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
+                self.field(bytes, offset_of!(NsEvent, below), Key)?;
                 size_of::<NsEvent>()
             }
         };

@@ -18,6 +18,13 @@ pub(crate) struct Series {
     labels: BTreeMap<String, String>,
 }
 
+impl Series {
+    /// The value of a label.
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+}
+
 /// A name and labels.
 pub(crate) fn series(name: &str, labels: &[(&str, &str)]) -> Series {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -42,6 +49,18 @@ impl Metrics {
     pub(crate) fn get(&self, series: &Series) -> Result<f64> {
         let value = self.samples.get(series).copied();
         value.with_context(|| format!("there is no {series}"))
+    }
+
+    /// All series of a name that have these labels, and others.
+    pub(crate) fn having(&self, some: &Series) -> Vec<&Series> {
+        let has = |series: &&Series| {
+            series.name == some.name
+                && some
+                    .labels
+                    .iter()
+                    .all(|(name, value)| series.labels.get(name) == Some(value))
+        };
+        self.samples.keys().filter(has).collect()
     }
 
     /// The value of a series that has no labels.
@@ -103,6 +122,9 @@ mod tests {
         assert_eq!(metrics.get(&a).unwrap(), 3.0);
         assert_eq!(metrics.plain("b").unwrap(), 0.45);
         assert!(metrics.plain("a_total").is_err());
+        assert_eq!(metrics.having(&series("a_total", &[("x", "1")])), [&a]);
+        assert!(metrics.having(&series("a_total", &[("x", "2")])).is_empty());
+        assert_eq!(a.label("y"), Some("two"));
         assert_eq!(a.to_string(), "a_total{x=\"1\",y=\"two\"}");
     }
 

@@ -4,7 +4,7 @@
 //! namespace, [`NsproxyEvent`] for what happens to an nsproxy. Kernel
 //! addresses in them are keys; they never leave the process.
 
-use crate::kind::Slot;
+use crate::kind::{NsKind, Slot};
 
 /// "Not known" in a 32-bit field whose values are otherwise all meaningful.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -55,7 +55,7 @@ pub enum What {
     ProcfsGone = 12,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
-    /// about that namespace; `depth` is how many they were).
+    /// about that namespace, with their number).
     ClimbEnded = 20,
 }
 
@@ -153,6 +153,48 @@ impl Cause {
             Self::OwnedWent => "owned_went",
             Self::ReferenceDropped => "reference_dropped",
         }
+    }
+
+    /// Whether this can happen to a namespace of this type.
+    pub const fn concerns(self, kind: NsKind) -> bool {
+        match self {
+            Self::CredTaken
+            | Self::CredChanged
+            | Self::CredReaped
+            | Self::ForkFailed
+            | Self::OwnedCame
+            | Self::OwnedWent => matches!(kind, NsKind::User),
+            Self::PidAllocated | Self::PidFreed => matches!(kind, NsKind::Pid),
+            Self::NsproxyInstalled | Self::NsproxyDropped => !matches!(kind, NsKind::User),
+            Self::NsfsOpened | Self::NsfsClosed | Self::ReferenceDropped => true,
+        }
+    }
+
+    /// Whether this makes namespaces active.
+    pub const fn activates(self) -> bool {
+        matches!(
+            self,
+            Self::NsproxyInstalled
+                | Self::CredTaken
+                | Self::CredChanged
+                | Self::PidAllocated
+                | Self::NsfsOpened
+                | Self::OwnedCame
+        )
+    }
+
+    /// Whether this makes namespaces inactive.
+    pub const fn deactivates(self) -> bool {
+        matches!(
+            self,
+            Self::NsproxyDropped
+                | Self::CredChanged
+                | Self::CredReaped
+                | Self::ForkFailed
+                | Self::PidFreed
+                | Self::NsfsClosed
+                | Self::OwnedWent
+        )
     }
 
     /// The meaning of [`NsEvent::cause`], if this build knows it.
@@ -300,10 +342,12 @@ pub struct NsEvent {
     /// A [`Cause`] for [`What::NsActivity`] and [`What::NsTasks`], if known;
     /// else 0.
     pub cause: u32,
-    /// For [`What::NsActivity`]: how many namespaces, each the owner of the
-    /// one before, the running task reported to have flipped just before this
-    /// one, which owns the last of them. See also [`What::ClimbEnded`].
-    pub depth: u32,
+    /// For [`What::ClimbEnded`]: how many owners were pulled along; else 0.
+    pub pulled: u32,
+    /// For [`What::NsActivity`]: key of the namespace that pulled this one,
+    /// its owner, along, and whose flip the running task has just reported; 0
+    /// if none did.
+    pub below: u64,
 }
 
 /// One nsproxy: eight pointers and a count, immutable once installed.
@@ -371,7 +415,7 @@ impl Counter {
 const _: () = {
     assert!(size_of::<Header>() == 48);
     assert!(size_of::<NsInfo>() == 88);
-    assert!(size_of::<NsEvent>() == 152);
+    assert!(size_of::<NsEvent>() == 160);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);

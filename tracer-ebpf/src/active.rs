@@ -6,11 +6,15 @@
 //! do: two gets can both read 2.
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::fexit, programs::FExitContext};
-use tracer_common::{event::What, kind::NsKind};
+use tracer_common::{
+    event::{Cause, What},
+    kind::NsKind,
+};
 
 use crate::{
+    doing,
     emit::{self, kind_of, owner_of},
-    known::{Reading, Watched, observe, remember, unreport},
+    known::{Known, Reading, Watched, observe, remember, unreport},
     mem::{number, offset, read},
     select,
 };
@@ -23,11 +27,18 @@ const LAST_INITIAL_ID: u64 = 8;
 
 /// Reads the active count of the namespace at `key`.
 #[inline(always)]
-pub fn observe_count(key: u64, inum: u32, kind: NsKind) -> Option<Reading> {
-    let known = remember(inum, key, kind)?;
-    Some(observe(known, Watched::Active, || {
-        read(key, offset!(ns_active))
-    }))
+pub fn observe_count(known: *mut Known, key: u64) -> Reading {
+    observe(known, Watched::Active, || read(key, offset!(ns_active)))
+}
+
+/// A task that changes its credentials drops its hold on the old user
+/// namespace itself; whoever else drops the last one only cleans up.
+#[inline(always)]
+fn actor(cause: Option<Cause>) -> u32 {
+    match cause {
+        Some(Cause::CredChanged) => select::own_deed(),
+        _ => 0,
+    }
 }
 
 /// What climbs from owner to owner.
@@ -35,6 +46,39 @@ struct Climb {
     key: u64,
     kind: u32,
     flags: u32,
+    /// Whether a reference was taken, not dropped.
+    rises: bool,
+    /// The namespace below, 0 at the bottom.
+    below: u64,
+    /// Whether that one was seen to flip on the way.
+    below_flipped: bool,
+    /// Whether that one is active.
+    below_active: bool,
+    /// How many were reported because of one below.
+    pulled: u32,
+}
+
+impl Climb {
+    /// Why the namespace that has been reached flipped, and the one below that
+    /// pulled it along, if one did.
+    #[inline(always)]
+    fn why(&self, known: *mut Known, kind: NsKind, active: bool) -> (Option<Cause>, u64) {
+        if self.below == 0 {
+            return (doing::cause(known, kind, self.rises), 0);
+        }
+        // An owner cannot be inactive above an active one: if they are alike
+        // the one is because of the other. Else somebody else did this.
+        if self.below_active != active {
+            return (None, 0);
+        }
+        let cause = if active {
+            Cause::OwnedCame
+        } else {
+            Cause::OwnedWent
+        };
+        let below = if self.below_flipped { self.below } else { 0 };
+        (Some(cause), below)
+    }
 }
 
 /// Observes one namespace and moves to its owner. Returns 1 at the top.
@@ -49,12 +93,24 @@ fn step(climb: &mut Climb) -> i64 {
     if id <= LAST_INITIAL_ID {
         return 1;
     }
-    if let Some(reading) = observe_count(key, inum, kind)
-        && reading.flipped
-        && !emit::reading(What::NsActivity, climb.flags, key, kind, &reading)
-    {
-        unreport(inum, Watched::Active);
+    let Some(known) = remember(inum, key, kind) else {
+        return 1;
+    };
+    let reading = observe_count(known, key);
+    let active = reading.count.cast_signed() > 0;
+    if reading.flipped {
+        let (cause, below) = climb.why(known, kind, active);
+        let flags = climb.flags | actor(cause);
+        if below != 0 {
+            climb.pulled += 1;
+        }
+        if !emit::reading(What::NsActivity, flags, (key, kind), &reading, cause, below) {
+            unreport(inum, Watched::Active);
+        }
     }
+    climb.below = key;
+    climb.below_flipped = reading.flipped;
+    climb.below_active = active;
     climb.key = owner_of(key, kind);
     climb.kind = NsKind::User as u32;
     i64::from(climb.key == 0)
@@ -68,7 +124,7 @@ extern "C" fn climb_step(_index: u32, climb: *mut Climb) -> i64 {
 /// The namespace and its owners: a count that left or reached zero has moved
 /// theirs too, and the caller still holds them all.
 #[inline(always)]
-fn changed(ctx: &FExitContext, flags: u32) -> i32 {
+fn changed(ctx: &FExitContext, rises: bool, flags: u32) -> i32 {
     if read::<u64>(ctx.arg(0), offset!(ns_id)) <= LAST_INITIAL_ID {
         return 0;
     }
@@ -80,6 +136,11 @@ fn changed(ctx: &FExitContext, flags: u32) -> i32 {
         key,
         kind: kind as u32,
         flags,
+        rises,
+        below: 0,
+        below_flipped: false,
+        below_active: false,
+        pulled: 0,
     };
     // SAFETY: the callback has the signature that the helper documents, and
     // the context outlives the call.
@@ -91,6 +152,9 @@ fn changed(ctx: &FExitContext, flags: u32) -> i32 {
             0,
         );
     }
+    if climb.pulled > 0 {
+        emit::climb_ended(key, kind, climb.pulled);
+    }
     0
 }
 
@@ -98,12 +162,12 @@ fn changed(ctx: &FExitContext, flags: u32) -> i32 {
 /// task that starts to use the namespace.
 #[fexit]
 pub fn active_get(ctx: FExitContext) -> i32 {
-    changed(&ctx, select::own_deed())
+    changed(&ctx, true, select::own_deed())
 }
 
 /// `void __ns_ref_active_put(struct ns_common *ns)`. Called by whoever
 /// happens to drop the last user: nobody to name.
 #[fexit]
 pub fn active_put(ctx: FExitContext) -> i32 {
-    changed(&ctx, 0)
+    changed(&ctx, false, 0)
 }

@@ -15,7 +15,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use tracer_common::{
-    event::{Counter, What},
+    event::{Cause, Counter, What},
     kind::NsKind,
     layout::ABSENT,
 };
@@ -74,40 +74,75 @@ fn counted_namespace(cred: u64) -> u64 {
     }
 }
 
-/// Counts and, on the first and the last, says so.
+/// Why credentials come and go, and whether the running task is the one that
+/// did it.
+#[derive(Clone, Copy)]
+struct Why {
+    cause: Option<Cause>,
+    flags: u32,
+}
+
+/// A walk finds out what has happened, not why.
+const UNKNOWN: Why = Why {
+    cause: None,
+    flags: 0,
+};
+
+/// One more or one less.
+#[derive(Clone, Copy)]
+enum Step {
+    Gain,
+    Lose,
+}
+
+/// Counts and, on the first and the last, remembers why and, unless the
+/// kernel's own count is to tell, says so.
 #[inline(always)]
-fn add(known: *mut Known, key: u64, inum: u32, amount: i64, edge: u64, flags: u32) {
-    let before = creds(known).fetch_add(amount as u64);
-    if before != edge || offset!(ns_active) != ABSENT {
+fn add(known: *mut Known, key: u64, inum: u32, step: Step, why: Why) {
+    let (amount, edge) = match step {
+        Step::Gain => (1, 0),
+        Step::Lose => (-1_i64 as u64, 1),
+    };
+    if creds(known).fetch_add(amount) != edge {
+        return;
+    }
+    let cause = match why.cause {
+        Some(cause) => cause as u32,
+        None => 0,
+    };
+    // SAFETY: an aligned word of a map value, see `known::recall`.
+    unsafe { (&raw mut (*known).creds_cause).write_volatile(cause) };
+    if offset!(ns_active) != ABSENT {
         return;
     }
     let reading = observe(known, Watched::Tasks, || creds(known).load() as u32);
-    if reading.flipped && !emit::reading(What::NsTasks, flags, key, NsKind::User, &reading) {
+    let user = (key, NsKind::User);
+    if reading.flipped && !emit::reading(What::NsTasks, why.flags, user, &reading, why.cause, 0) {
         unreport(inum, Watched::Tasks);
     }
 }
 
 #[inline(always)]
-fn gain(key: u64, inum: u32, flags: u32) {
+fn gain(key: u64, inum: u32, why: Why) {
     if let Some(known) = remember(inum, key, NsKind::User) {
-        add(known, key, inum, 1, 0, flags);
+        add(known, key, inum, Step::Gain, why);
     }
 }
 
 /// The namespace may be gone, if the task was kept by mistake.
 #[inline(always)]
-fn lose(key: u64, inum: u32) {
+fn lose(key: u64, inum: u32, why: Why) {
     if let Some(known) = recall(inum, key) {
-        add(known, key, inum, -1, 1, 0);
+        add(known, key, inum, Step::Lose, why);
     }
 }
 
 /// The task's real credentials are in this user namespace from now on.
 #[inline(always)]
-fn enter(task: u64, key: u64, flags: u32) {
+fn enter(task: u64, key: u64, why: Why) {
     let cred = Cred::new(key);
     match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
-        Ok(()) => gain(key, cred.inum, flags),
+        Ok(()) => gain(key, cred.inum, why),
         Err(error) if error == -EEXIST => {
             // SAFETY: only the task's own changes, or its parent's while it
             // does not run, replace an entry.
@@ -115,8 +150,8 @@ fn enter(task: u64, key: u64, flags: u32) {
                 && old.user_ns != key
                 && CREDS.insert(task, cred, 0).is_ok()
             {
-                gain(key, cred.inum, flags);
-                lose(old.user_ns, old.inum);
+                gain(key, cred.inum, why);
+                lose(old.user_ns, old.inum, why);
             }
         }
         Err(_) => count(Counter::MapFull),
@@ -125,12 +160,12 @@ fn enter(task: u64, key: u64, flags: u32) {
 
 /// The task has no credentials to count any more. Cheap for all others.
 #[inline(always)]
-fn leave(task: u64) {
+fn leave(task: u64, why: impl FnOnce() -> Why) {
     // SAFETY: the value is copied at once; it stays valid (RCU) meanwhile.
     if let Some(&old) = unsafe { CREDS.get(task) }
         && CREDS.remove(task).is_ok()
     {
-        lose(old.user_ns, old.inum);
+        lose(old.user_ns, old.inum, why());
     }
 }
 
@@ -164,7 +199,7 @@ pub fn met(task: u64) {
     // Whoever releases it has set this before looking into the set. If it is
     // not set, the entry will be found there.
     if read::<u32>(task, offset!(task_exit_state)) == EXIT_DEAD {
-        leave(task);
+        leave(task, || UNKNOWN);
     }
 }
 
@@ -173,7 +208,7 @@ pub fn met(task: u64) {
 #[inline(always)]
 pub fn sweep(task: u64, cred: &Cred, walk_started: u64) {
     if cred.seen < walk_started {
-        leave(task);
+        leave(task, || UNKNOWN);
     }
 }
 
@@ -199,7 +234,11 @@ pub fn cred_taken(ctx: FEntryContext) -> i32 {
 fn taken(task: u64) {
     let key = counted_namespace(read(task, offset!(task_real_cred)));
     if key != 0 {
-        enter(task, key, select::own_deed());
+        let why = Why {
+            cause: Some(Cause::CredTaken),
+            flags: select::own_deed(),
+        };
+        enter(task, key, why);
     }
 }
 
@@ -214,9 +253,13 @@ pub fn cred_changed(ctx: FEntryContext) -> i32 {
     if read::<u64>(old, field) == read::<u64>(new, field) {
         return 0;
     }
+    let why = Why {
+        cause: Some(Cause::CredChanged),
+        flags: select::own_deed(),
+    };
     match counted_namespace(new) {
-        0 => leave(task),
-        key => enter(task, key, select::own_deed()),
+        0 => leave(task, || why),
+        key => enter(task, key, why),
     }
     0
 }
@@ -227,7 +270,7 @@ pub fn cred_changed(ctx: FEntryContext) -> i32 {
 /// with its last thread.
 #[fentry]
 pub fn cred_dropped(ctx: FEntryContext) -> i32 {
-    leave(ctx.arg(0));
+    dropped(ctx.arg(0));
     0
 }
 
@@ -235,6 +278,23 @@ pub fn cred_dropped(ctx: FEntryContext) -> i32 {
 /// task is freed, which has left long ago.
 #[fentry]
 pub fn cred_freed(ctx: FEntryContext) -> i32 {
-    leave(ctx.arg(0));
+    dropped(ctx.arg(0));
     0
+}
+
+/// Nobody is named: whoever reaps a task only cleans up.
+#[inline(always)]
+fn dropped(task: u64) {
+    leave(task, || {
+        let reaped = read::<u32>(task, offset!(task_exit_state)) == EXIT_DEAD;
+        let cause = if reaped {
+            Cause::CredReaped
+        } else {
+            Cause::ForkFailed
+        };
+        Why {
+            cause: Some(cause),
+            flags: 0,
+        }
+    });
 }

@@ -10,7 +10,10 @@ use aya_ebpf::{
     maps::ring_buf::RingBufEntry,
 };
 use tracer_common::{
-    event::{Counter, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, UNKNOWN, What},
+    event::{
+        Cause, Counter, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo,
+        UNKNOWN, What,
+    },
     kind::{NsKind, Slot},
     layout::ABSENT,
 };
@@ -194,10 +197,33 @@ fn stashed_inode(key: u64) -> u64 {
     }
 }
 
+/// What a record says besides what the namespace is.
+struct About {
+    aux: u64,
+    count: Option<u32>,
+    cause: Option<Cause>,
+    pulled: u32,
+    below: u64,
+}
+
+impl About {
+    const NOTHING: Self = Self {
+        aux: 0,
+        count: None,
+        cause: None,
+        pulled: 0,
+        below: 0,
+    };
+}
+
 /// Writes what happened to the namespace at `key`. False if it was lost.
 #[inline(always)]
 pub fn namespace(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) -> bool {
-    record(what, flags, key, kind, aux, None)
+    let about = About {
+        aux,
+        ..About::NOTHING
+    };
+    record(what, flags, key, kind, &about)
 }
 
 /// As [`namespace`], for one that may not have been heard of. Who hears of a
@@ -210,15 +236,37 @@ pub fn perhaps_new(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) {
 
 /// As [`namespace`], for a reading: what was read is what the record says.
 #[inline(always)]
-pub fn reading(what: What, flags: u32, key: u64, kind: NsKind, reading: &Reading) -> bool {
-    let Reading {
-        sequence, count, ..
-    } = *reading;
-    record(what, flags, key, kind, sequence, Some(count))
+pub fn reading(
+    what: What,
+    flags: u32,
+    (key, kind): (u64, NsKind),
+    reading: &Reading,
+    cause: Option<Cause>,
+    below: u64,
+) -> bool {
+    let about = About {
+        aux: reading.sequence,
+        count: Some(reading.count),
+        cause,
+        below,
+        ..About::NOTHING
+    };
+    record(what, flags, key, kind, &about)
+}
+
+/// Says that all owners which the namespace at `key` pulled along have been
+/// reported.
+#[inline(always)]
+pub fn climb_ended(key: u64, kind: NsKind, pulled: u32) {
+    let about = About {
+        pulled,
+        ..About::NOTHING
+    };
+    record(What::ClimbEnded, 0, key, kind, &about);
 }
 
 #[inline(always)]
-fn record(what: What, flags: u32, key: u64, kind: NsKind, aux: u64, count: Option<u32>) -> bool {
+fn record(what: What, flags: u32, key: u64, kind: NsKind, about: &About) -> bool {
     let Some(mut entry) = reserve::<NsEvent>() else {
         return false;
     };
@@ -227,11 +275,15 @@ fn record(what: What, flags: u32, key: u64, kind: NsKind, aux: u64, count: Optio
     unsafe {
         fill_header(&raw mut (*event).header, what, flags);
         fill_ns(&raw mut (*event).ns, key, kind);
-        (*event).aux = aux;
-        (*event).cause = 0;
-        (*event).depth = 0;
+        (*event).aux = about.aux;
+        (*event).cause = match about.cause {
+            Some(cause) => cause as u32,
+            None => 0,
+        };
+        (*event).pulled = about.pulled;
+        (*event).below = about.below;
     }
-    if let Some(count) = count {
+    if let Some(count) = about.count {
         // SAFETY: likewise.
         set_count(unsafe { &raw mut (*event).ns }, what, kind, count);
     }
@@ -282,7 +334,8 @@ pub fn freed(key: u64, kind: u32, inum: u32) {
         };
         (*event).aux = 0;
         (*event).cause = 0;
-        (*event).depth = 0;
+        (*event).pulled = 0;
+        (*event).below = 0;
     }
     entry.submit(0);
 }

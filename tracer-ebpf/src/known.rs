@@ -49,8 +49,9 @@ pub struct Known {
     creds: u64,
     /// A `NsKind`.
     pub kind: u32,
-    /// Zero.
-    reserved: u32,
+    /// The [`Cause`](tracer_common::event::Cause) of the last change of `creds`
+    /// from 0 or to 0; 0 if not known.
+    pub creds_cause: u32,
 }
 
 impl Known {
@@ -64,7 +65,7 @@ impl Known {
             tasks: 0,
             creds: 0,
             kind: kind as u32,
-            reserved: 0,
+            creds_cause: 0,
         }
     }
 }

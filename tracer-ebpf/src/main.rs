@@ -15,6 +15,7 @@
 mod active;
 mod atomic;
 mod cred;
+mod doing;
 mod emit;
 mod known;
 mod maps;

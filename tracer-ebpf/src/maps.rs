@@ -46,6 +46,11 @@ pub static UNSHARED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0
 #[map]
 pub static EXECS: LruHashMap<u64, NsproxyInfo> = LruHashMap::with_max_entries(256, 0);
 
+/// What a thread is in the middle of that makes namespaces active or inactive:
+/// a [`Cause`](tracer_common::event::Cause), see [`crate::doing`].
+#[map]
+pub static DOING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
+
 /// The nsproxy that a selected thread was last said to leave by exiting, until
 /// the nsproxy is freed. Least recently used, since most outlive the thread.
 #[map]

@@ -5,9 +5,10 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
-use tracer_common::event::What;
+use tracer_common::event::{Cause, What};
 
 use crate::{
+    doing,
     emit::{self, kind_of},
     known::is_initial,
     mem::{number, offset, read},
@@ -29,6 +30,7 @@ fn report(what: What, flags: u32, inode: u64, key: u64) {
 /// active count rises for it.
 #[fentry]
 pub fn nsfs_init(ctx: FEntryContext) -> i32 {
+    doing::begin(Cause::NsfsOpened);
     report(
         What::NsfsOpened,
         select::own_deed(),
@@ -60,6 +62,7 @@ pub fn nsfs_evicted(ctx: FEntryContext) -> i32 {
     let inode: u64 = ctx.arg(0);
     let key = read(inode, offset!(inode_private));
     if key != 0 {
+        doing::begin(Cause::NsfsClosed);
         report(What::NsfsEvicted, 0, inode, key);
     }
     0

@@ -6,11 +6,12 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use tracer_common::{
-    event::{Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
+    event::{Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
     kind::Slot,
 };
 
 use crate::{
+    doing,
     emit::{self, Subject, Whom, fill_nsproxy},
     maps::{EXECS, UNSHARED, count},
     mem::{current, number, offset, read, read_or},
@@ -39,6 +40,7 @@ fn nsproxy_of(task: u64) -> u64 {
 /// nsproxy is put to use, never when it is merely shared.
 #[fentry]
 pub fn nsproxy_get(ctx: FEntryContext) -> i32 {
+    doing::begin(Cause::NsproxyInstalled);
     installed(ctx.arg(0));
     0
 }
@@ -232,6 +234,7 @@ fn left_by_exit(nsproxy: u64, flags: u32) {
 #[fentry]
 pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
     let nsproxy: u64 = ctx.arg(0);
+    doing::begin(Cause::NsproxyDropped);
     let task = current();
     let flags: u32 = read(task, offset!(task_flags));
     let dies_with_task = flags & PF_EXITING != 0 && nsproxy_of(task) == 0;

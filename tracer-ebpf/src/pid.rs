@@ -10,7 +10,7 @@
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use tracer_common::{
-    event::{Counter, What},
+    event::{Cause, Counter, What},
     kind::NsKind,
 };
 
@@ -41,9 +41,10 @@ pub fn is_disabled(pid_ns: u64) -> bool {
 
 /// Reads whether there are pids and, if that is news, says so.
 #[inline(always)]
-fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32) {
+fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32, cause: Cause) {
     let reading = observe(known, Watched::Tasks, || allocated(pid_ns));
-    if reading.flipped && !emit::reading(What::NsTasks, flags, key, NsKind::Pid, &reading) {
+    let pid = (key, NsKind::Pid);
+    if reading.flipped && !emit::reading(What::NsTasks, flags, pid, &reading, Some(cause), 0) {
         unreport(read(key, offset!(ns_inum)), Watched::Tasks);
     }
 }
@@ -60,7 +61,8 @@ pub fn pid_allocated(ctx: FExitContext) -> i32 {
     if let Some(known) = remember(read(key, offset!(ns_inum)), key, NsKind::Pid)
         && !was_reported(known, Watched::Tasks)
     {
-        report(known, key, pid_ns, select::own_deed());
+        let actor = select::own_deed();
+        report(known, key, pid_ns, actor, Cause::PidAllocated);
     }
     0
 }
@@ -82,7 +84,7 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
     if !is_namespace(key, NsKind::Pid) {
         count(Counter::ReadFailed);
     } else if let Some(known) = remember(read(key, offset!(ns_inum)), key, NsKind::Pid) {
-        report(known, key, pid_ns, 0);
+        report(known, key, pid_ns, 0, Cause::PidFreed);
     }
     0
 }

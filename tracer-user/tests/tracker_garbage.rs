@@ -84,7 +84,7 @@ fn bodies() -> BoxedStrategy<Body> {
             ns,
             sequence,
             cause: None,
-            depth: 0
+            below: None
         }),
         facts().prop_map(Body::LastRef),
         facts().prop_map(|ns| Body::Freed(ns.as_ref())),

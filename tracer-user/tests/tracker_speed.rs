@@ -96,7 +96,7 @@ fn events_per_second() {
                     ns,
                     sequence: index as u64,
                     cause: None,
-                    depth: 0,
+                    below: None,
                 },
             )
         });
@@ -155,7 +155,7 @@ fn events_per_second() {
                 },
                 sequence: index as u64 + 1,
                 cause: None,
-                depth: 0,
+                below: None,
             };
             let body = match index % 5 {
                 0 => {

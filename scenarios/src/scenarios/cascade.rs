@@ -45,6 +45,7 @@ pub(super) fn user_cascade(world: &World) -> Result<()> {
     sitter.close(file)?;
     stage.all_live(all(), OUT_OF_REACH)?;
     stage.in_order(Deactivated, &upwards)?;
+    stage.pulled_along(&upwards, 1)?;
     stage.shows(all().map(|ns| (ns, HELD)))?;
 
     let file = sitter.net_of_socket(socket)?;
@@ -53,6 +54,22 @@ pub(super) fn user_cascade(world: &World) -> Result<()> {
     sitter.close(file)?;
     stage.all_live(all(), OUT_OF_REACH_AGAIN)?;
     stage.in_order(Deactivated, &upwards)?;
+    stage.pulled_along(&upwards, 3)?;
+    stage.because(
+        &net,
+        &[
+            "nsproxy_installed",
+            "nsfs_closed",
+            "nsfs_opened",
+            "nsfs_closed",
+        ],
+    )?;
+    for user in &users {
+        stage.because(
+            user,
+            &["cred_changed", "owned_went", "owned_came", "owned_went"],
+        )?;
+    }
     sitter.close(socket)?;
     stage.all_live(all(), WHOLE_TWICE)?;
     stage.in_order(Destroyed, &upwards)?;

@@ -81,11 +81,10 @@ fn trace(world: &World, flags: &[&str], command: &[&str]) -> Result<Vec<Line>> {
     ];
     let ran = world.nslife.run(&arguments.concat())?;
     ensure!(ran.code == Some(0), "{ran}");
-    ran.stdout
-        .lines()
-        .map(|line| {
-            world.nslife.remember("trace", line);
-            Line::parse(line.to_owned())
-        })
-        .collect()
+    let mut lines = Vec::new();
+    for line in ran.stdout.lines() {
+        world.nslife.remember("trace", line);
+        lines.extend(Line::parse(line)?);
+    }
+    Ok(lines)
 }

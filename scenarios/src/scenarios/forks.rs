@@ -47,6 +47,13 @@ pub(super) fn failed_forks(world: &World) -> Result<()> {
         for kind in [User, Pid, Uts] {
             let unused = stage.born(&child, kind)?;
             stage.lives(&unused, WHOLE)?;
+            stage.because(
+                &unused,
+                match kind {
+                    User => &["cred_taken", "fork_failed"],
+                    _ => &["nsproxy_installed", "nsproxy_dropped"],
+                },
+            )?;
         }
     }
     stage.still_live([&user, &pid], IN_USE)?;

@@ -77,6 +77,13 @@ pub(super) fn life_of(world: &World, kind: NsKind) -> Result<()> {
     let task = puppet.task();
     puppet.end()?;
     stage.lives(&ns, WHOLE)?;
+    stage.because(
+        &ns,
+        match kind {
+            NsKind::User => &["cred_changed", "cred_reaped"],
+            _ => &["nsproxy_installed", "nsproxy_dropped"],
+        },
+    )?;
     if let Some(change) = change {
         stage.changes(&task, &[change, EXIT])?;
     }

@@ -8,7 +8,7 @@ use crate::{
     daemon::{Daemon, Response},
     expect::same,
     metrics::{Series, series},
-    trace::{Step, What},
+    trace::{Line, Step, What},
     world::World,
 };
 
@@ -72,7 +72,9 @@ pub(super) fn metrics_are_complete_from_the_start(world: &World) -> Result<()> {
             metrics.get(&series("nslife_namespaces", &labels))?;
         }
         for (step, _) in STEPS {
-            is_zero(&steps_of(step, kind))?;
+            let by_cause = metrics.having(&steps_of(step, kind));
+            ensure!(!by_cause.is_empty(), "{kind:?} cannot be {step}");
+            by_cause.into_iter().try_for_each(is_zero)?;
         }
     }
     for reason in ["clone", "unshare", "setns", "exec"] {
@@ -108,7 +110,7 @@ pub(super) fn metrics_are_complete_from_the_start(world: &World) -> Result<()> {
     same("the exit status after SIGTERM", Some(0), status.code())
 }
 
-/// Two that watch the same system count the same steps.
+/// Two that watch the same system count the same steps, for the same causes.
 pub(super) fn daemon_counts_what_the_trace_shows(world: &World) -> Result<()> {
     let daemon = world.daemon()?;
     world.barrier()?;
@@ -118,18 +120,20 @@ pub(super) fn daemon_counts_what_the_trace_shows(world: &World) -> Result<()> {
     world.barrier()?;
     for kind in NsKind::ALL {
         for (word, step) in STEPS {
-            let shown = world.trace.log.look(from, |lines| {
-                let is_it = |what: &What| match what {
-                    What::Step(taken, ns, _) => *taken == step && ns.ns_type == kind.name(),
-                    _ => false,
-                };
-                lines.iter().filter(|line| is_it(&line.what)).count()
-            });
-            let series = steps_of(word, kind);
-            let expected = before.get(&series)? + shown as f64;
-            daemon
-                .wait_for(&series, &expected.to_string(), |value| value == expected)
-                .context("as the trace showed")?;
+            let is_step = |line: &&Line| {
+                matches!(&line.what, What::Step(taken, ns, _) if *taken == step && ns.ns_type == kind.name())
+            };
+            for series in before.having(&steps_of(word, kind)) {
+                let cause = series.label("cause").filter(|&cause| cause != "unknown");
+                let shown = world.trace.log.look(from, |lines| {
+                    let steps = lines.iter().filter(is_step);
+                    steps.filter(|line| line.cause.as_deref() == cause).count()
+                });
+                let expected = before.get(series)? + shown as f64;
+                daemon
+                    .wait_for(series, &expected.to_string(), |value| value == expected)
+                    .context("as the trace showed")?;
+            }
         }
     }
     Ok(())

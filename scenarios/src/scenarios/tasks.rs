@@ -89,6 +89,9 @@ pub(super) fn zombie_keeps_user_and_pid(world: &World) -> Result<()> {
 
     parent.reap_child(&child)?;
     stage.all_live([&user, &pid], WHOLE)?;
+    stage.because(&uts, &["nsproxy_installed", "nsproxy_dropped"])?;
+    stage.because(&pid, &["nsproxy_installed", "pid_freed"])?;
+    stage.because(&user, &["cred_taken", "owned_went"])?;
     stage.changes(&child.task(), &[clone(&["uts", "pid_for_children"]), EXIT])?;
     parent.end()?;
     stage.close()

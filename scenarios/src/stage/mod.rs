@@ -5,6 +5,7 @@
 //! in between fails. At the end the histories have to be the same still, and the stage checks
 //! what holds for all of them.
 
+mod causes;
 mod listed;
 mod rules;
 mod sums;
@@ -300,7 +301,7 @@ impl<'w> Stage<'w> {
                     .flatten()
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
-                What::NsproxyFreed(_) => false,
+                What::NsproxyFreed(_) | What::Chain(..) => false,
                 What::Trouble(_) => true,
             }
         }))

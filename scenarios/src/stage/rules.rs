@@ -23,6 +23,7 @@ pub(super) fn check(
         keeps_its_identity(lines, id).with_context(context)?;
         is_in_the_state_of_its_step(lines, id).with_context(context)?;
         was_counted(lines, id).with_context(context)?;
+        has_causes(lines, id).with_context(context)?;
         is_changed_by_those_who_play(lines, id, &known).with_context(context)?;
     }
     for actor in actors {
@@ -68,6 +69,22 @@ fn is_in_the_state_of_its_step(lines: &[Line], id: u64) -> Result<()> {
             Step::Destroyed | Step::Freed => State::Destroyed,
         };
         same(&format!("its state when {step}"), state, ns.state)?;
+    }
+    Ok(())
+}
+
+/// It is known what brought about each step that has a cause, and no other has one.
+fn has_causes(lines: &[Line], id: u64) -> Result<()> {
+    for line in lines.iter().filter(|line| is_step_of(line, id)) {
+        let What::Step(step, ..) = &line.what else {
+            continue;
+        };
+        let is_caused = !matches!(step, Step::Created | Step::Freed);
+        same(
+            &format!("whether it has a cause to be {step}"),
+            is_caused,
+            line.cause.is_some(),
+        )?;
     }
     Ok(())
 }

@@ -153,7 +153,7 @@ mod tests {
     fn line(event: &str, inum: u32, state: &str) -> Line {
         let namespace = value(inum, state, None, &Value::Null);
         let line = json!({"event": event, "namespace": namespace, "actor": null});
-        Line::parse(line.to_string()).unwrap()
+        Line::parse(&line.to_string()).unwrap().remove(0)
     }
 
     #[test]

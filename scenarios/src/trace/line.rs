@@ -16,6 +16,8 @@ pub(crate) struct Line {
     pub(crate) text: String,
     /// What it says.
     pub(crate) what: What,
+    /// What brought a step about.
+    pub(crate) cause: Option<String>,
 }
 
 /// What a line can say.
@@ -23,6 +25,9 @@ pub(crate) struct Line {
 pub(crate) enum What {
     /// A namespace took a step.
     Step(Step, Box<Namespace>, Option<Task>),
+    /// A namespace pulled its owners along. The step of each is a line of its own here, as if the
+    /// trace had said so.
+    Chain(Box<Namespace>, Vec<u64>),
     /// A task changed its nsproxy.
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
@@ -61,21 +66,36 @@ pub(crate) struct Nsproxy {
 }
 
 impl Line {
-    /// Takes a line apart.
-    pub(crate) fn parse(text: String) -> Result<Self> {
-        let what = What::parse(&text)
+    /// Takes a line apart, into several if it is about several steps.
+    pub(crate) fn parse(text: &str) -> Result<Vec<Self>> {
+        let parsed = Self::all(text)
             .with_context(|| format!("nslife trace said something else than its schema: {text}"))?;
-        Ok(Self { text, what })
+        let line = |(what, cause)| Self {
+            text: text.to_owned(),
+            what,
+            cause,
+        };
+        Ok(parsed.into_iter().map(line).collect())
     }
-}
 
-impl What {
-    fn parse(text: &str) -> Result<Self> {
+    fn all(text: &str) -> Result<Vec<(What, Option<String>)>> {
         #[derive(Deserialize)]
         struct OfNamespace {
             event: Step,
             namespace: Namespace,
+            cause: Option<String>,
             actor: Option<Task>,
+        }
+        #[derive(Deserialize)]
+        struct OfChain {
+            namespace: Namespace,
+            members: Vec<Member>,
+        }
+        #[derive(Deserialize)]
+        struct Member {
+            event: Step,
+            namespace: Namespace,
+            cause: String,
         }
         #[derive(Deserialize)]
         struct OfTask {
@@ -90,20 +110,33 @@ impl What {
         }
 
         let value: Value = serde_json::from_str(text)?;
-        Ok(match value["event"].as_str().context("no event")? {
+        let what = match value["event"].as_str().context("no event")? {
+            "chain" => {
+                let chain: OfChain = serde_json::from_value(value)?;
+                let ids = chain.members.iter().map(|member| member.namespace.id);
+                let itself = What::Chain(Box::new(chain.namespace), ids.collect());
+                let step = |member: Member| {
+                    let what = What::Step(member.event, Box::new(member.namespace), None);
+                    (what, Some(member.cause))
+                };
+                let steps = chain.members.into_iter().map(step);
+                return Ok(std::iter::once((itself, None)).chain(steps).collect());
+            }
             "switched" => {
                 let line: OfTask = serde_json::from_value(value)?;
-                Self::Switched(line.task, Box::new(line.switch))
+                What::Switched(line.task, Box::new(line.switch))
             }
             "nsproxy_freed" => {
-                Self::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
+                What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
-            "lost" | "resync" => Self::Trouble(text.to_owned()),
+            "lost" | "resync" => What::Trouble(text.to_owned()),
             _ => {
                 let line: OfNamespace = serde_json::from_value(value)?;
-                Self::Step(line.event, Box::new(line.namespace), line.actor)
+                let what = What::Step(line.event, Box::new(line.namespace), line.actor);
+                return Ok(vec![(what, line.cause)]);
             }
-        })
+        };
+        Ok(vec![(what, None)])
     }
 }
 
@@ -111,7 +144,10 @@ impl What {
 pub(crate) fn brief<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
     let lines: Vec<_> = lines
         .into_iter()
-        .map(|line| line.what.to_string())
+        .map(|line| match &line.cause {
+            Some(cause) => format!("{} ({cause})", line.what),
+            None => line.what.to_string(),
+        })
         .collect();
     if lines.is_empty() {
         return "nothing".to_owned();
@@ -142,6 +178,7 @@ impl fmt::Display for What {
                 }
                 Ok(())
             }
+            Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
             Self::Trouble(text) => f.write_str(text),
         }

@@ -24,9 +24,9 @@ struct Content {
 }
 
 impl Log {
-    /// Adds a line.
-    pub(super) fn push(&self, line: Line) {
-        self.content().lines.push(line);
+    /// Adds lines.
+    pub(super) fn push(&self, lines: Vec<Line>) {
+        self.content().lines.extend(lines);
         self.news.notify_all();
     }
 

@@ -87,7 +87,7 @@ fn read(stdout: ChildStdout, mut copy: File, log: &Log) -> Result<()> {
     for line in BufReader::new(stdout).lines() {
         let line = line.context("cannot read what nslife trace says")?;
         writeln!(copy, "{line}").context("cannot keep what nslife trace says")?;
-        log.push(Line::parse(line)?);
+        log.push(Line::parse(&line)?);
     }
     Ok(())
 }

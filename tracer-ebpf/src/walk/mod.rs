@@ -161,7 +161,8 @@ fn write_namespace(out: &Out, key: u64, kind: NsKind) -> i32 {
         let inum: u32 = (*record).ns.inum;
         if !is_initial(inum) {
             if offset!(ns_active) != ABSENT {
-                if let Some(reading) = observe_count(key, inum, kind) {
+                if let Some(known) = remember(inum, key, kind) {
+                    let reading = observe_count(known, key);
                     (*record).sequence = reading.sequence;
                     emit::set_count(&raw mut (*record).ns, What::NsActivity, kind, reading.count);
                 }

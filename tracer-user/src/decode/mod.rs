@@ -93,7 +93,10 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             ns: ns_facts(&mut cursor)?,
             sequence: cursor.u64()?,
             cause: cause(&mut cursor)?,
-            depth: cursor.u32()?,
+            below: {
+                cursor.skip(4)?;
+                Key::new(cursor.u64()?)
+            },
         },
         What::NsLastRef => Body::LastRef(ns_facts(&mut cursor)?),
         What::NsFreed => Body::Freed(ns_facts(&mut cursor)?.as_ref()),

@@ -194,7 +194,7 @@ fn aux_means_what_the_event_says() {
             ns: net(),
             sequence: 99,
             cause: None,
-            depth: 0,
+            below: None,
         }
     );
     assert_eq!(body(What::NsLastRef), Body::LastRef(net()));

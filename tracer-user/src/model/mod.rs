@@ -15,5 +15,5 @@ pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId,
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
 pub use tracker::{Census, Config, Corrections, Tracker};
-pub use transition::{Lifecycle, Switch, Transition, What};
+pub use transition::{Chain, ChainLink, Lifecycle, Switch, Transition, What};
 pub use walk::{Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -70,9 +70,9 @@ pub enum Body {
         sequence: u64,
         /// What made it flip.
         cause: Option<Cause>,
-        /// How many namespaces, each the owner of the one before, the task has
-        /// said to have flipped just before this one, the owner of the last.
-        depth: u32,
+        /// The namespace that pulled this one, its owner, along: the task has
+        /// just said that it flipped.
+        below: Option<Key>,
     },
     /// The last reference to a namespace was dropped.
     LastRef(NsFacts),

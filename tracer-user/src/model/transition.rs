@@ -1,11 +1,11 @@
 //! What the model says when something changed.
 
-use tracer_common::event::Reason;
+use tracer_common::event::{Cause, Reason};
 
 use super::{Actor, Namespace, Nsproxy};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     /// When, in `CLOCK_BOOTTIME` nanoseconds.
     pub at: u64,
@@ -17,7 +17,7 @@ pub struct Transition {
 }
 
 /// The kinds of change.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
     /// A namespace went from one state to another.
     Namespace {
@@ -25,13 +25,41 @@ pub enum What {
         step: Lifecycle,
         /// The namespace after it.
         ns: Namespace,
+        /// What brought it about, where that is known. Only steps between
+        /// active and inactive have a cause, and destruction.
+        cause: Option<Cause>,
         /// Who did it, where that is certain.
         actor: Option<Actor>,
     },
+    /// A namespace that became active or inactive pulled its owners along.
+    Chain(Box<Chain>),
     /// A task changed its nsproxy.
     Switched(Switch),
     /// An nsproxy is no more.
     NsproxyFreed(Nsproxy),
+}
+
+/// Owners that became active or inactive because of a namespace that they own,
+/// one because of the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chain {
+    /// The namespace that began it, after its own step, which was said before.
+    pub namespace: Namespace,
+    /// Who did that, where it is certain.
+    pub actor: Option<Actor>,
+    /// Its owner, the owner of that one, and so on, as far as they went along.
+    pub links: Vec<ChainLink>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChainLink {
+    /// Which step it took.
+    pub step: Lifecycle,
+    /// What brought it about: a namespace that it owns came or went.
+    pub cause: Cause,
+    /// The namespace after it.
+    pub ns: Namespace,
 }
 
 /// The steps in the life of a namespace.

@@ -24,6 +24,10 @@ const LAST_REF_FOR_ALL: Option<(&str, &str)> =
     Some(("__ns_tree_remove", "one hook sees all types end"));
 const KERNEL_COUNTS: Option<(&str, &str)> =
     Some(("__ns_ref_active_get", "the kernel keeps the count itself"));
+const EVENT_IS_CAUSE: Option<(&str, &str)> = Some((
+    "exit_task_namespaces",
+    "the kernel keeps no count that something else would move",
+));
 const NO_COUNT: Absence = Absence::Fine("this kernel keeps no active count");
 
 /// Up to 6.17: creation of one type, by its `copy_*` function.
@@ -52,6 +56,23 @@ const fn last_ref(
         purpose,
         candidates,
         unless: LAST_REF_FOR_ALL,
+        absence: Absence::Loss,
+    }
+}
+
+/// 6.19+: the end of something that makes namespaces active or inactive. Its
+/// beginning is a hook of its own: without the end nobody would know where it
+/// stops being the cause.
+const fn cause_ends(
+    name: &'static str,
+    purpose: &'static str,
+    candidates: &'static [Candidate],
+) -> Hook {
+    Hook {
+        name,
+        purpose,
+        candidates,
+        unless: EVENT_IS_CAUSE,
         absence: Absence::Loss,
     }
 }
@@ -118,6 +139,26 @@ pub const HOOKS: &[Hook] = &[
         unless: None,
         absence: Absence::Loss,
     },
+    cause_ends(
+        "cause_nsproxy_dropped",
+        "what a dropped nsproxy makes inactive",
+        &[fexit("nsproxy_ns_active_put", "nsproxy_put")],
+    ),
+    cause_ends(
+        "cause_nsproxy_installed",
+        "what a new nsproxy makes active",
+        &[fexit("nsproxy_ns_active_get", "nsproxy_got")],
+    ),
+    cause_ends(
+        "cause_nsfs_closed",
+        "what a closed file or bind mount makes inactive",
+        &[fexit("nsfs_evict", "nsfs_gone")],
+    ),
+    cause_ends(
+        "cause_nsfs_opened",
+        "what an opened file or bind mount makes active",
+        &[fexit("nsfs_init_inode", "nsfs_inited")],
+    ),
     Hook {
         name: "active_put",
         purpose: "the kernel's active count falls",

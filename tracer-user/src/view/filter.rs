@@ -5,13 +5,15 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
-use crate::model::{Lifecycle, Namespace, NsId, Nsproxy, Transition, What};
+use crate::model::{Chain, ChainLink, Lifecycle, Namespace, NsId, Nsproxy, Transition, What};
 
 /// What a line of a trace can report: the `event` of its JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum EventName {
     /// A step in the life of a namespace.
     Namespace(Lifecycle),
+    /// Owners were pulled along.
+    Chain,
     /// A task changed its nsproxy.
     Switched,
     /// An nsproxy is no more.
@@ -24,13 +26,14 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
         Self::Namespace(Lifecycle::Resurrected),
         Self::Namespace(Lifecycle::Destroyed),
         Self::Namespace(Lifecycle::Freed),
+        Self::Chain,
         Self::Switched,
         Self::NsproxyFreed,
         Self::Lost,
@@ -41,6 +44,7 @@ impl EventName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Namespace(step) => step.name(),
+            Self::Chain => "chain",
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
             Self::Lost => "lost",
@@ -52,6 +56,7 @@ impl EventName {
     pub const fn of(transition: &Transition) -> Self {
         match transition.what {
             What::Namespace { step, .. } => Self::Namespace(step),
+            What::Chain(_) => Self::Chain,
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
         }
@@ -149,9 +154,16 @@ impl Filter {
 
     /// Whether this transition is asked for.
     pub fn wants(&self, transition: &Transition) -> bool {
-        self.wants_event(EventName::of(transition))
+        self.wants_step(transition)
             && self.wants_kind(&transition.what)
             && self.ns.is_none_or(|ns| concerns(&transition.what, ns))
+    }
+
+    /// Who asks for a step asks for the chains that consist of it, too.
+    fn wants_step(&self, transition: &Transition) -> bool {
+        let is_wanted = |link: &ChainLink| self.wants_event(EventName::Namespace(link.step));
+        self.wants_event(EventName::of(transition))
+            || matches!(&transition.what, What::Chain(chain) if chain.links.iter().any(is_wanted))
     }
 
     fn wants_kind(&self, what: &What) -> bool {
@@ -159,6 +171,7 @@ impl Filter {
         self.kinds.is_empty()
             || match what {
                 What::Namespace { ns, .. } => self.kinds.contains(&ns.kind),
+                What::Chain(chain) => concerned(chain).any(|ns| self.kinds.contains(&ns.kind)),
                 What::Switched(switch) => match &switch.to {
                     Some(to) => changed(&switch.from, to).any(asked),
                     None => holds(&switch.from, &self.initial).any(asked),
@@ -168,9 +181,15 @@ impl Filter {
     }
 }
 
+/// The namespaces that a chain is about.
+pub(super) fn concerned(chain: &Chain) -> impl Iterator<Item = &Namespace> {
+    std::iter::once(&chain.namespace).chain(chain.links.iter().map(|link| &link.ns))
+}
+
 fn concerns(what: &What, wanted: NsNumber) -> bool {
     match what {
         What::Namespace { ns, .. } => wanted.is(ns),
+        What::Chain(chain) => concerned(chain).any(|ns| wanted.is(ns)),
         What::Switched(switch) => match &switch.to {
             Some(to) => changed(&switch.from, to)
                 .any(|slot| wanted.is_in(&switch.from, slot) || wanted.is_in(to, slot)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::switch::changed;
+use super::{filter::concerned, switch::changed};
 use crate::model::{Lifecycle, NsId, NsproxyId, Transition, What};
 
 /// What a trace of some tasks must remember in order to tell what concerns
@@ -57,6 +57,8 @@ impl Scope {
             What::Namespace { ns, .. } => {
                 self.created.contains(&ns.id) || self.entered.contains(&ns.id)
             }
+            What::Chain(chain) => concerned(chain)
+                .any(|ns| self.created.contains(&ns.id) || self.entered.contains(&ns.id)),
             What::Switched(_) => false,
             What::NsproxyFreed(nsproxy) => self.nsproxies.contains(&nsproxy.id),
         }
@@ -90,7 +92,7 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_) => {}
+            What::Switched(_) | What::Chain(_) => {}
             What::NsproxyFreed(nsproxy) => {
                 self.nsproxies.remove(&nsproxy.id);
             }
@@ -100,6 +102,7 @@ impl Scope {
     fn is_own(&self, what: &What) -> bool {
         let task = match what {
             What::Namespace { actor, .. } => actor.as_ref(),
+            What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
             What::NsproxyFreed(_) => None,
         };

@@ -31,6 +31,9 @@ const FUNCTIONS: &[(&str, &[Span])] = &[
 /// Up to 6.17 each namespace type has hooks of its own.
 const TYPE_BY_TYPE: Span = Span("6.1", "6.17");
 
+/// From 6.19 on the kernel keeps an active count.
+const KERNEL_COUNTS: Span = Span("6.19", "7.3");
+
 /// For each hook, the function that it goes to, and on which kernels; on the
 /// others it is not needed.
 const PLANNED: &[(&str, &[(&str, Span)])] = &[
@@ -119,6 +122,16 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ("pid_freed", &[("free_pid", Span("6.1", "6.18"))]),
     ("procfs_mounted", &[("proc_fill_super", ALL)]),
     ("procfs_gone", &[("proc_kill_sb", ALL)]),
+    (
+        "cause_nsproxy_dropped",
+        &[("nsproxy_ns_active_put", KERNEL_COUNTS)],
+    ),
+    (
+        "cause_nsproxy_installed",
+        &[("nsproxy_ns_active_get", KERNEL_COUNTS)],
+    ),
+    ("cause_nsfs_closed", &[("nsfs_evict", KERNEL_COUNTS)]),
+    ("cause_nsfs_opened", &[("nsfs_init_inode", KERNEL_COUNTS)]),
 ];
 
 /// The functions and tracepoints of the attach plan that a kernel has.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nslife::model::{Lifecycle, NsId, What};
+use nslife::model::{Lifecycle, Namespace, NsId, Transition, What};
 
 use crate::{play, recording::Recording};
 
@@ -86,6 +86,19 @@ struct Lived {
     ended_in_one_moment: bool,
 }
 
+/// The steps that a transition reports.
+fn steps(transition: &Transition) -> Vec<(Lifecycle, Namespace, u64)> {
+    let at = transition.at;
+    match &transition.what {
+        What::Namespace { step, ns, .. } => vec![(*step, *ns, at)],
+        What::Chain(chain) => {
+            let links = chain.links.iter();
+            links.map(|link| (link.step, link.ns, at)).collect()
+        }
+        What::Switched(_) | What::NsproxyFreed(_) => Vec::new(),
+    }
+}
+
 /// The lives of all namespaces that were created, in the order of their creation.
 fn lived(recording: &Recording) -> Vec<Lived> {
     let mut order: Vec<(NsId, &'static str)> = Vec::new();
@@ -94,14 +107,12 @@ fn lived(recording: &Recording) -> Vec<Lived> {
     let mut rests = 0..;
     play(recording, |_, _, transitions| {
         let rest = rests.next().expect("a number");
-        for transition in transitions {
-            if let What::Namespace { step, ns, .. } = &transition.what {
-                let life = lives.entry(ns.id).or_insert_with(|| {
-                    order.push((ns.id, ns.kind.name()));
-                    Default::default()
-                });
-                life[rest - 1].push((*step, transition.at));
-            }
+        for (step, ns, at) in transitions.iter().flat_map(steps) {
+            let life = lives.entry(ns.id).or_insert_with(|| {
+                order.push((ns.id, ns.kind.name()));
+                Default::default()
+            });
+            life[rest - 1].push((step, at));
         }
     });
     let lived = |(id, kind): &(NsId, &'static str)| {

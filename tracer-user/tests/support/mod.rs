@@ -13,11 +13,11 @@ use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Census, Comm, Config, Contributors, Corrections, Event, Key, Namespace, NsFacts,
-    NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs, WalkNsproxy,
-    WalkProcfs, WalkRecord, WalkTask, What,
+    Actor, Body, Census, Comm, Config, Contributors, Corrections, Event, Key, Lifecycle, Namespace,
+    NsFacts, NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs,
+    WalkNsproxy, WalkProcfs, WalkRecord, WalkTask, What,
 };
-use tracer_common::event::Reason;
+use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
 
 /// 6.12: no ids, no counts.
@@ -254,17 +254,51 @@ impl World {
     }
 
     fn story(&self) -> Vec<String> {
-        self.transitions
-            .iter()
-            .map(|transition| match &transition.what {
-                What::Namespace { step, ns, .. } => {
-                    let name = self.names.get(&ns.inum).copied();
-                    format!("{} {}", step.name(), name.unwrap_or(ns.kind.name()))
+        let step = |step: Lifecycle, ns: &Namespace| format!("{} {}", step.name(), self.name(ns));
+        let mut story = Vec::new();
+        for transition in &self.transitions {
+            match &transition.what {
+                What::Namespace {
+                    step: which, ns, ..
+                } => story.push(step(*which, ns)),
+                What::Chain(chain) => {
+                    story.extend(chain.links.iter().map(|link| step(link.step, &link.ns)));
                 }
-                What::Switched(switch) => format!("switched by {}", switch.reason.name()),
-                What::NsproxyFreed(_) => "nsproxy freed".to_owned(),
-            })
-            .collect()
+                What::Switched(switch) => {
+                    story.push(format!("switched by {}", switch.reason.name()));
+                }
+                What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
+            }
+        }
+        story
+    }
+
+    fn name(&self, ns: &Namespace) -> &'static str {
+        let name = self.names.get(&ns.inum).copied();
+        name.unwrap_or(ns.kind.name())
+    }
+
+    /// The causes of what was caused last, and what was pulled along by what.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let because = |cause: Option<Cause>| cause.map_or("nothing known", Cause::name);
+        let mut causes = Vec::new();
+        for transition in &self.transitions {
+            match &transition.what {
+                What::Namespace { ns, cause, .. } => {
+                    causes.push(format!("{} {}", self.name(ns), because(*cause)));
+                }
+                What::Chain(chain) => {
+                    let links = chain
+                        .links
+                        .iter()
+                        .map(|link| format!(" > {} {}", self.name(&link.ns), link.cause.name()));
+                    let links: String = links.collect();
+                    causes.push(format!("{}{links}", self.name(&chain.namespace)));
+                }
+                What::Switched(_) | What::NsproxyFreed(_) => {}
+            }
+        }
+        causes
     }
 
     pub(crate) fn created(&mut self, ns: &Ns) -> Vec<String> {
@@ -286,7 +320,7 @@ impl World {
             ns,
             sequence,
             cause: None,
-            depth: 0,
+            below: None,
         })
     }
 

@@ -140,12 +140,12 @@ fn who_and_when() {
     kernel.selected = true;
     kernel.is_actor = false;
     kernel.count(&user, 0);
-    let [transition] = kernel.transitions[..] else {
+    let [transition] = &kernel.transitions[..] else {
         panic!("one transition");
     };
     assert_eq!((transition.at, transition.selected), (kernel.now, true));
-    let What::Namespace { ns, actor, .. } = transition.what else {
+    let What::Namespace { ns, actor, .. } = &transition.what else {
         panic!("about a namespace");
     };
-    assert_eq!((actor, ns.state), (None, State::Inactive));
+    assert_eq!((*actor, ns.state), (None, State::Inactive));
 }

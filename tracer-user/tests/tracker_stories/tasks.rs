@@ -192,7 +192,7 @@ fn kernel_said_again(pid: &Ns) -> Body {
         },
         sequence: 1,
         cause: None,
-        depth: 0,
+        below: None,
     }
 }
 

@@ -47,8 +47,14 @@ fn lines_are_aligned_and_say_who_and_why() {
     let own = nsproxy_with(12, Slot::Net, &net);
     let task = actor(100, b"unshare");
     let destroyed_unused = match step(Lifecycle::Destroyed, never_used, None).what {
-        What::Namespace { step, ns, actor } => at(What::Namespace {
+        What::Namespace {
             step,
+            ns,
+            cause,
+            actor,
+        } => at(What::Namespace {
+            step,
+            cause,
             ns: Namespace {
                 was_active: false,
                 ..ns

@@ -11,7 +11,7 @@ use nslife::{
     view::clock::Clock,
 };
 use tracer_common::{
-    event::Reason,
+    event::{Cause, Reason},
     kind::{NsKind, Slot},
 };
 
@@ -161,8 +161,16 @@ pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transit
         Lifecycle::Destroyed | Lifecycle::Freed => (State::Destroyed, 0),
     };
     let ended = state == State::Destroyed;
+    let cause = match step {
+        Lifecycle::Created | Lifecycle::Freed => None,
+        Lifecycle::Activated => Some(Cause::NsproxyInstalled),
+        Lifecycle::Resurrected => Some(Cause::NsfsOpened),
+        Lifecycle::Deactivated => Some(Cause::NsproxyDropped),
+        Lifecycle::Destroyed => Some(Cause::ReferenceDropped),
+    };
     at(What::Namespace {
         step,
+        cause,
         ns: Namespace {
             state,
             was_active: step != Lifecycle::Created,

@@ -1,15 +1,26 @@
 //! Active or not: as the kernel counts, or else as contributors tell.
 
-use super::super::{Lifecycle, NsFacts, State};
+use super::super::{Key, Lifecycle, NsFacts, State};
 use super::Tracker;
+use super::chains::Pulled;
 use super::entry::NsHandle;
 use super::inodes::Inodes;
 use super::sink::Sink;
 
 impl Tracker {
     /// The kernel's active count of a namespace was read.
-    pub(super) fn counted(&mut self, facts: &NsFacts, sequence: u64, sink: &mut Sink<'_>) {
+    pub(super) fn counted(
+        &mut self,
+        facts: &NsFacts,
+        sequence: u64,
+        below: Option<Key>,
+        sink: &mut Sink<'_>,
+    ) {
         if let Some(handle) = self.observed(facts, sink) {
+            let below = below.and_then(|key| self.by_key.get(&key)).copied();
+            if let Some(entry) = self.namespaces.get_mut(handle) {
+                entry.pulled_by = below;
+            }
             self.read_count(handle, Some(sequence), facts.active, sink);
         }
     }
@@ -55,12 +66,14 @@ impl Tracker {
         }
     }
 
-    /// Makes a namespace active or inactive, says so, and tells its owner.
+    /// Makes a namespace active or inactive, says so, and tells its owner. If
+    /// one below pulls it along, that is said in a chain.
     /// Initial namespaces stay active, destroyed ones inactive.
     pub(super) fn set_active(&mut self, handle: NsHandle, active: bool, sink: &mut Sink<'_>) {
         let Some(entry) = self.namespaces.get_mut(handle) else {
             return;
         };
+        let pulled_by = entry.pulled_by.take();
         let Some(ns) = &mut entry.ns else {
             return;
         };
@@ -80,10 +93,37 @@ impl Tracker {
         let (quiet, owner) = (entry.quiet, entry.owner);
         ns.since = if quiet { None } else { sink.since() };
         if !quiet && let Some(ns) = self.view(handle) {
-            sink.namespace(step, ns);
+            let pulled = pulled_by.map(|by| Pulled {
+                by,
+                handle,
+                step,
+                ns,
+            });
+            if !pulled.is_some_and(|pulled| self.pull(&pulled, sink)) {
+                sink.namespace(step, ns);
+            }
         }
         if let Some(owner) = owner {
             self.owned_changed(owner, active);
+            self.pulls(handle, owner);
+        }
+    }
+
+    /// Adds an owner to a chain. False if that has no beginning.
+    fn pull(&mut self, pulled: &Pulled, sink: &mut Sink<'_>) -> bool {
+        let mut chains = std::mem::take(&mut self.chains);
+        let added = chains.add(pulled, |by| self.view(by), sink);
+        self.chains = chains;
+        added
+    }
+
+    /// Where the kernel does not say so, it is the last one that came or went
+    /// which pulls its owner along.
+    fn pulls(&mut self, below: NsHandle, owner: NsHandle) {
+        if !self.config.kernel_counts
+            && let Some(entry) = self.namespaces.get_mut(owner)
+        {
+            entry.pulled_by = Some(below);
         }
     }
 
@@ -135,7 +175,12 @@ impl Tracker {
                 }
             }
         }
-        self.queue.clear();
+        // What stayed as it was, although one below it changed.
+        for handle in self.queue.drain(..) {
+            if let Some(entry) = self.namespaces.get_mut(handle) {
+                entry.pulled_by = None;
+            }
+        }
     }
 
     /// Ends the silence about what was discovered by the observation at hand.

@@ -114,6 +114,8 @@ pub(super) struct Entry {
     pub(super) quiet: bool,
     /// It waits to be settled.
     pub(super) queued: bool,
+    /// The namespace that it owns which, by changing, changes this one.
+    pub(super) pulled_by: Option<NsHandle>,
 }
 
 impl Entry {
@@ -135,6 +137,7 @@ impl Entry {
             walked: 0,
             quiet: false,
             queued: false,
+            pulled_by: None,
         }
     }
 

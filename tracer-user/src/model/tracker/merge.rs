@@ -49,6 +49,7 @@ impl Corrections {
                 Lifecycle::Freed => self.namespaces_gone += 1,
                 Lifecycle::Created | Lifecycle::Destroyed => {}
             },
+            What::Chain(chain) => self.states += chain.links.len() as u64,
             What::Switched(_) => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
         }
@@ -70,6 +71,7 @@ impl Tracker {
     pub fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
         let before = transitions.len();
         let sink = &mut Sink::walk(walk.ended_at, transitions);
+        self.chains.end_all(sink);
         let first = self.walks == 0;
         self.walks += 1;
         let mut found = Corrections::default();
@@ -93,6 +95,7 @@ impl Tracker {
         self.end_absent_namespaces(walk, sink);
         self.settle(sink);
         self.speak_again();
+        self.chains.end_all(sink);
         self.complete = walk.all_of;
 
         let mut done = Corrections::default();

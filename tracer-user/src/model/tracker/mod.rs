@@ -16,6 +16,7 @@
 
 mod activity;
 mod census;
+mod chains;
 mod entry;
 mod identity;
 mod inodes;
@@ -32,9 +33,10 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use hashbrown::HashMap;
 use slotmap::SlotMap;
-use tracer_common::kind::NsKind;
+use tracer_common::{event::Cause, kind::NsKind};
 
 use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition};
+use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
@@ -94,6 +96,8 @@ pub struct Tracker {
     queue: Vec<NsHandle>,
     /// Entries that are quiet until the observation at hand is dealt with.
     quiet: Vec<NsHandle>,
+    /// Owners that are being pulled along.
+    chains: Chains,
     /// How many walks have been merged.
     walks: u64,
     /// By [`NsKind`]: the last of them met every namespace of the type.
@@ -121,6 +125,7 @@ impl Tracker {
             next_nsproxy: 1,
             queue: Vec::new(),
             quiet: Vec::new(),
+            chains: Chains::default(),
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
@@ -135,10 +140,15 @@ impl Tracker {
     /// Takes in an event, and appends what it changed.
     pub fn apply(&mut self, event: &Event, transitions: &mut Vec<Transition>) {
         let origin = &event.origin;
-        let sink = &mut Sink::event(origin, transitions);
+        let sink = &mut Sink::event(origin, cause_of(&event.body), transitions);
         match &event.body {
             Body::Created(ns) => self.created(ns, origin, sink),
-            Body::Activity { ns, sequence, .. } => self.counted(ns, *sequence, sink),
+            Body::Activity {
+                ns,
+                sequence,
+                below,
+                ..
+            } => self.counted(ns, *sequence, *below, sink),
             Body::LastRef(ns) => self.last_ref(ns, sink),
             Body::Freed(ns) => self.freed(ns, sink),
             Body::NsfsOpened { ns, inode } => {
@@ -157,12 +167,15 @@ impl Tracker {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
                 }
             }
-            Body::ClimbEnded(_) => {}
+            Body::ClimbEnded(_) => self.chains.end(sink),
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
             Body::ProcfsGone { ns, superblock } => self.procfs_gone(ns, *superblock, sink),
         }
         self.settle(sink);
         self.speak_again();
+        if !self.config.kernel_counts {
+            self.chains.end_all(sink);
+        }
     }
 
     /// All namespaces that exist: active, inactive, and destroyed ones that
@@ -239,6 +252,24 @@ impl Tracker {
             key, inum, kind, ..
         } = identity;
         self.graves.get(&(key, inum?, kind))?.about.id
+    }
+}
+
+/// What makes namespaces active or inactive, if this event does. Where the
+/// kernel counts, only its count does.
+fn cause_of(body: &Body) -> Option<Cause> {
+    match body {
+        Body::Activity { cause, .. } | Body::Tasks { cause, .. } => *cause,
+        Body::NsfsOpened { .. } => Some(Cause::NsfsOpened),
+        Body::NsfsEvicted { .. } => Some(Cause::NsfsClosed),
+        Body::NsproxyInstalled(_) | Body::Switched { .. } => Some(Cause::NsproxyInstalled),
+        Body::NsproxyFreed(_) => Some(Cause::NsproxyDropped),
+        Body::Created(_)
+        | Body::LastRef(_)
+        | Body::Freed(_)
+        | Body::ClimbEnded(_)
+        | Body::ProcfsMounted { .. }
+        | Body::ProcfsGone { .. } => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where transitions go.
 
+use tracer_common::event::Cause;
+
 use super::super::{Actor, Lifecycle, Namespace, Nsproxy, Origin, Switch, Transition, What};
 
 /// Takes the transitions that one observation causes, and knows what they
@@ -9,18 +11,28 @@ pub(super) struct Sink<'a> {
     at: u64,
     selected: bool,
     actor: Option<Actor>,
+    /// The thread that ran, 0 for none.
+    thread: u32,
+    /// What it did, if that makes namespaces active or inactive.
+    cause: Option<Cause>,
     /// Whether the changes happen now, or turn out to have happened unseen.
     witnessed: bool,
 }
 
 impl<'a> Sink<'a> {
     /// For what an event says.
-    pub(super) fn event(origin: &Origin, out: &'a mut Vec<Transition>) -> Self {
+    pub(super) fn event(
+        origin: &Origin,
+        cause: Option<Cause>,
+        out: &'a mut Vec<Transition>,
+    ) -> Self {
         Self {
             out,
             at: origin.time,
             selected: origin.selected,
             actor: origin.is_actor.then_some(origin.task),
+            thread: origin.task.pid,
+            cause,
             witnessed: true,
         }
     }
@@ -32,6 +44,8 @@ impl<'a> Sink<'a> {
             at: ended_at,
             selected: false,
             actor: None,
+            thread: 0,
+            cause: None,
             witnessed: false,
         }
     }
@@ -44,6 +58,8 @@ impl<'a> Sink<'a> {
             at: self.at,
             selected: false,
             actor: None,
+            thread: self.thread,
+            cause: None,
             witnessed: false,
         }
     }
@@ -58,24 +74,58 @@ impl<'a> Sink<'a> {
         self.witnessed.then_some(self.at)
     }
 
+    /// Whether a running trace selected the task behind them.
+    pub(super) fn selected(&self) -> bool {
+        self.selected
+    }
+
+    /// Who does it, where that is certain.
+    pub(super) fn actor(&self) -> Option<Actor> {
+        self.actor
+    }
+
+    /// The thread that runs, 0 for none.
+    pub(super) fn thread(&self) -> u32 {
+        self.thread
+    }
+
     pub(super) fn namespace(&mut self, step: Lifecycle, ns: Namespace) {
+        let fits = |cause: &Cause| match step {
+            Lifecycle::Activated | Lifecycle::Resurrected => cause.activates(),
+            Lifecycle::Deactivated => cause.deactivates(),
+            Lifecycle::Created | Lifecycle::Destroyed | Lifecycle::Freed => false,
+        };
+        let cause = match step {
+            Lifecycle::Destroyed if self.witnessed => Some(Cause::ReferenceDropped),
+            _ => self.cause.filter(fits),
+        };
         let actor = self.actor;
-        self.push(What::Namespace { step, ns, actor });
+        self.say(What::Namespace {
+            step,
+            ns,
+            cause,
+            actor,
+        });
     }
 
     pub(super) fn switched(&mut self, switch: Switch) {
-        self.push(What::Switched(switch));
+        self.say(What::Switched(switch));
     }
 
     pub(super) fn nsproxy_freed(&mut self, nsproxy: Nsproxy) {
-        self.push(What::NsproxyFreed(nsproxy));
+        self.say(What::NsproxyFreed(nsproxy));
     }
 
-    fn push(&mut self, what: What) {
-        self.out.push(Transition {
+    fn say(&mut self, what: What) {
+        self.push(Transition {
             at: self.at,
             selected: self.selected,
             what,
         });
+    }
+
+    /// What has a time of its own.
+    pub(super) fn push(&mut self, transition: Transition) {
+        self.out.push(transition);
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
-use tracer_common::kind::Slot;
+use tracer_common::{event::Cause, kind::Slot};
 
 use super::{NamespaceJson, SCHEMA, TaskJson, namespace, task};
 use crate::{
@@ -30,7 +30,13 @@ pub struct Record {
 enum Body {
     Namespace {
         namespace: NamespaceJson,
+        cause: Option<&'static str>,
         actor: Option<TaskJson>,
+    },
+    Chain {
+        namespace: NamespaceJson,
+        actor: Option<TaskJson>,
+        members: Vec<MemberJson>,
     },
     Switched {
         #[serde(flatten)]
@@ -45,6 +51,13 @@ enum Body {
         namespaces: Slots,
     },
     Notice(Notice),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct MemberJson {
+    event: &'static str,
+    cause: &'static str,
+    namespace: NamespaceJson,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -90,9 +103,25 @@ pub enum Notice {
 /// The line of a transition.
 pub fn transition(transition: &Transition, clock: &Clock) -> Record {
     let body = match &transition.what {
-        What::Namespace { ns, actor, .. } => Body::Namespace {
+        What::Namespace {
+            ns, cause, actor, ..
+        } => Body::Namespace {
             namespace: namespace(ns, clock),
+            cause: cause.map(Cause::name),
             actor: actor.as_ref().map(task),
+        },
+        What::Chain(chain) => Body::Chain {
+            namespace: namespace(&chain.namespace, clock),
+            actor: chain.actor.as_ref().map(task),
+            members: chain
+                .links
+                .iter()
+                .map(|link| MemberJson {
+                    event: link.step.name(),
+                    cause: link.cause.name(),
+                    namespace: namespace(&link.ns, clock),
+                })
+                .collect(),
         },
         What::Switched(switch) => Body::Switched {
             task: task(&switch.task),

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
@@ -13,6 +13,12 @@ use crate::model::Lifecycle;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(super) struct TypeLabels {
     pub(super) ns_type: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct TypeCauseLabels {
+    pub(super) ns_type: &'static str,
+    pub(super) cause: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -49,7 +55,8 @@ pub(super) type Seconds = Gauge<f64, AtomicU64>;
 #[derive(Debug, Default)]
 pub(super) struct Families {
     pub(super) namespaces: Family<TypeStateLabels, Gauge>,
-    pub(super) steps: [Family<TypeLabels, Counter>; Lifecycle::ALL.len()],
+    pub(super) steps: StepCounters,
+    pub(super) cascades: CascadeLengths,
     pub(super) switches: Family<ReasonLabels, Counter>,
     pub(super) nsproxies: Gauge,
     pub(super) events: Counter,
@@ -61,6 +68,45 @@ pub(super) struct Families {
     pub(super) complete: Gauge,
     pub(super) activity_partial: Gauge,
     pub(super) scrape_duration: Seconds,
+}
+
+/// How often a step was taken, by type and, where steps have one, by cause.
+#[derive(Debug)]
+pub(super) enum StepCounter {
+    Plain(Family<TypeLabels, Counter>),
+    Caused(Family<TypeCauseLabels, Counter>),
+}
+
+impl StepCounter {
+    fn of(step: Lifecycle) -> Self {
+        match step {
+            Lifecycle::Created | Lifecycle::Freed => Self::Plain(Family::default()),
+            Lifecycle::Activated
+            | Lifecycle::Deactivated
+            | Lifecycle::Resurrected
+            | Lifecycle::Destroyed => Self::Caused(Family::default()),
+        }
+    }
+}
+
+/// One for each step, in the order of [`Lifecycle::ALL`].
+#[derive(Debug)]
+pub(super) struct StepCounters(pub(super) [StepCounter; Lifecycle::ALL.len()]);
+
+impl Default for StepCounters {
+    fn default() -> Self {
+        Self(Lifecycle::ALL.map(StepCounter::of))
+    }
+}
+
+/// Lengths of cascades: user namespaces nest 33 deep.
+#[derive(Clone, Debug)]
+pub(super) struct CascadeLengths(pub(super) Histogram);
+
+impl Default for CascadeLengths {
+    fn default() -> Self {
+        Self(Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]))
+    }
 }
 
 impl Families {
@@ -77,10 +123,18 @@ impl Families {
             "Namespaces by type and state",
             self.namespaces.clone(),
         );
-        for (step, family) in Lifecycle::ALL.into_iter().zip(&self.steps) {
+        for (step, counter) in Lifecycle::ALL.into_iter().zip(&self.steps.0) {
             let (name, help) = step_family(step);
-            ours.register(name, help, family.clone());
+            match counter {
+                StepCounter::Plain(family) => ours.register(name, help, family.clone()),
+                StepCounter::Caused(family) => ours.register(name, help, family.clone()),
+            }
         }
+        ours.register(
+            "cascade_length",
+            "How many owners in a row became active or inactive because of a namespace that they own",
+            self.cascades.0.clone(),
+        );
         ours.register(
             "nsproxy_switches",
             "Tasks that changed their set of namespaces, by how",

@@ -13,15 +13,19 @@ mod process;
 use std::{fmt, sync::atomic::Ordering, time::Instant};
 
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use tracer_common::{event::Reason, kind::NsKind};
+use tracer_common::{
+    event::{Cause, Reason},
+    kind::NsKind,
+};
 
 use crate::{
     engine::{HookReport, HookState, KernelTotals, Limits, Notice},
-    model::{Census, State, Transition, What},
+    model::{Census, Lifecycle, State, Transition, What},
 };
 
 use self::families::{
-    CauseLabels, Families, HookLabels, ReasonLabels, StateLabels, TypeLabels, TypeStateLabels,
+    CauseLabels, Families, HookLabels, ReasonLabels, StateLabels, StepCounter, TypeCauseLabels,
+    TypeLabels, TypeStateLabels,
 };
 
 pub use exposition::Format;
@@ -29,6 +33,9 @@ pub use exposition::Format;
 /// Records that could not be understood are counted by the reader, all other
 /// losses by the kernel programs.
 const UNDECODABLE: &str = "undecodable";
+
+/// The cause of a change that was missed.
+const UNKNOWN_CAUSE: &str = "unknown";
 
 /// All metrics of the daemon. They are atomics: whoever owns the engine
 /// writes them, and a scrape reads them without asking anybody.
@@ -53,9 +60,11 @@ impl Metrics {
         for reason in Reason::ALL {
             metrics.switches(reason);
         }
-        for family in &metrics.families.steps {
+        for step in Lifecycle::ALL {
             for kind in NsKind::ALL {
-                drop(family.get_or_create(&of_type(kind)));
+                for cause in causes(step, kind) {
+                    metrics.steps(step, kind, cause);
+                }
             }
         }
         metrics
@@ -64,10 +73,17 @@ impl Metrics {
     /// Counts a transition.
     pub fn transition(&self, transition: &Transition) {
         match &transition.what {
-            What::Namespace { step, ns, .. } => {
-                self.families.steps[*step as usize]
-                    .get_or_create(&of_type(ns.kind))
-                    .inc();
+            What::Namespace {
+                step, ns, cause, ..
+            } => {
+                self.steps(*step, ns.kind, *cause).inc();
+            }
+            What::Chain(chain) => {
+                for link in &chain.links {
+                    self.steps(link.step, link.ns.kind, Some(link.cause)).inc();
+                }
+                let length = u32::try_from(chain.links.len()).unwrap_or(u32::MAX);
+                self.families.cascades.0.observe(length.into());
             }
             // Exits are counted by the kernel programs, most of them without
             // a record.
@@ -167,6 +183,16 @@ impl Metrics {
         text
     }
 
+    fn steps(&self, step: Lifecycle, kind: NsKind, cause: Option<Cause>) -> Counter {
+        match &self.families.steps.0[step as usize] {
+            StepCounter::Plain(family) => family.get_or_create_owned(&of_type(kind)),
+            StepCounter::Caused(family) => family.get_or_create_owned(&TypeCauseLabels {
+                ns_type: kind.name(),
+                cause: cause.map_or(UNKNOWN_CAUSE, Cause::name),
+            }),
+        }
+    }
+
     fn switches(&self, reason: Reason) -> Counter {
         self.families.switches.get_or_create_owned(&ReasonLabels {
             reason: reason.name(),
@@ -184,6 +210,22 @@ const fn of_type(kind: NsKind) -> TypeLabels {
     TypeLabels {
         ns_type: kind.name(),
     }
+}
+
+/// What can bring about this step of a namespace of this type; also nothing
+/// that is known: a change that was missed, and that a walk found out.
+fn causes(step: Lifecycle, kind: NsKind) -> impl Iterator<Item = Option<Cause>> {
+    let fits = move |cause: &Cause| {
+        cause.concerns(kind)
+            && match step {
+                Lifecycle::Activated | Lifecycle::Resurrected => cause.activates(),
+                Lifecycle::Deactivated => cause.deactivates(),
+                Lifecycle::Destroyed => *cause == Cause::ReferenceDropped,
+                Lifecycle::Created | Lifecycle::Freed => false,
+            }
+    };
+    let known = Cause::ALL.into_iter().filter(fits).map(Some);
+    known.chain([None])
 }
 
 /// Raises a counter to a total that is counted elsewhere.

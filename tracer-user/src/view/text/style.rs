@@ -60,6 +60,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Namespace(Resurrected) => AnsiColor::Magenta.on_default().bold(),
         EventName::Namespace(Destroyed) => AnsiColor::Red.on_default(),
         EventName::Namespace(Freed) | EventName::NsproxyFreed => FAINT,
+        EventName::Chain => FAINT,
         EventName::Switched => AnsiColor::Cyan.on_default(),
         EventName::Lost => BAD,
         EventName::Resync => NOTABLE,

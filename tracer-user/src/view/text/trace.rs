@@ -7,11 +7,11 @@ use tracer_common::kind::Slot;
 
 use super::{
     style::{self, Palette},
-    words::{Span, held_by, list, task},
+    words::{self, Span, held_by, list, task},
 };
 use crate::{
     engine::Notice,
-    model::{Actor, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, What},
+    model::{Actor, Chain, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, What},
     view::{
         clock::Clock,
         filter::EventName,
@@ -82,12 +82,26 @@ impl TraceText {
         let name = EventName::of(transition);
         let at = clock.wall(transition.at);
         match &transition.what {
-            What::Namespace { step, ns, actor } => self.row(
-                name,
-                at,
-                Some(ns),
-                &step_of(*step, ns, actor.as_ref(), transition.at),
-            ),
+            What::Namespace {
+                step,
+                ns,
+                cause,
+                actor,
+            } => {
+                let why = list(
+                    [cause.map(|cause| words::cause(cause).into())]
+                        .into_iter()
+                        .flatten(),
+                );
+                let step = step_of(*step, ns, actor.as_ref(), transition.at);
+                self.row(
+                    name,
+                    at,
+                    Some(ns),
+                    &list(why.into_iter().chain(step)).unwrap_or_default(),
+                )
+            }
+            What::Chain(chain) => self.chain(chain, at, transition.at),
             What::Switched(switch) => self.row(name, at, None, &self.switch(switch)),
             What::NsproxyFreed(nsproxy) => {
                 let what = format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy));
@@ -125,6 +139,27 @@ impl TraceText {
             what,
         }
         .to_string()
+    }
+
+    /// A line for each owner that was pulled along, each below the one that
+    /// pulled it.
+    fn chain(&self, chain: &Chain, at: Timestamp, time: u64) -> String {
+        let mut below = &chain.namespace;
+        let mut lines = Vec::with_capacity(chain.links.len());
+        for (depth, link) in chain.links.iter().enumerate() {
+            let what = format!(
+                "{:indent$}└ with {} {}",
+                "",
+                below.kind.name(),
+                below.inum,
+                indent = 2 * depth
+            );
+            let step = step_of(link.step, &link.ns, None, time);
+            let what = list(std::iter::once(what).chain(step)).unwrap_or_default();
+            lines.push(self.row(EventName::Namespace(link.step), at, Some(&link.ns), &what));
+            below = &link.ns;
+        }
+        lines.join("\n")
     }
 
     fn switch(&self, switch: &Switch) -> String {
@@ -166,7 +201,7 @@ fn inum(nsproxy: &Nsproxy, slot: Slot) -> String {
 }
 
 /// A step in the life of a namespace, in words.
-fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> String {
+fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> Option<String> {
     let since = |start: Option<u64>| start.map(|start| Span(at.saturating_sub(start)));
     let mut parts: Vec<Option<String>> = match step {
         Lifecycle::Created => vec![
@@ -191,5 +226,5 @@ fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> S
         }
     };
     parts.push(actor.map(|actor| format!("by {}", task(actor))));
-    list(parts.into_iter().flatten()).unwrap_or_default()
+    list(parts.into_iter().flatten())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tracer_common::event::Cause;
+
 use crate::{
     model::{Actor, Contributors, Namespace, State},
     view::escape::Shown,
@@ -58,6 +60,25 @@ pub fn held_by(because: &Contributors) -> Option<String> {
         .into_iter()
         .flatten(),
     )
+}
+
+/// What made a namespace active or inactive, or destroyed it.
+pub const fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::NsproxyInstalled => "nsproxy installed",
+        Cause::NsproxyDropped => "nsproxy dropped",
+        Cause::CredTaken => "credentials taken by a new task",
+        Cause::CredChanged => "credentials changed",
+        Cause::CredReaped => "credentials reaped",
+        Cause::ForkFailed => "fork failed",
+        Cause::PidAllocated => "pid allocated",
+        Cause::PidFreed => "pid freed",
+        Cause::NsfsOpened => "file or mount opened",
+        Cause::NsfsClosed => "file or mount closed",
+        Cause::OwnedCame => "owned namespace came",
+        Cause::OwnedWent => "owned namespace went",
+        Cause::ReferenceDropped => "last reference dropped",
+    }
 }
 
 /// Why a namespace is there, as far as nslife knows.

@@ -116,7 +116,7 @@ impl Sim {
                     ns,
                     sequence,
                     cause: None,
-                    depth: 0,
+                    below: None,
                 });
             }
         }

@@ -1,0 +1,66 @@
+//! What the running thread is in the middle of, for the cause of what its
+//! active references do (6.19 and later: elsewhere the cause is the event).
+//!
+//! `__ns_ref_active_get` and `__ns_ref_active_put` do not know on whose behalf
+//! they are called. Functions that are rare mark their thread when they are
+//! entered and take the mark back when they return, so that a mark is there
+//! only while it is true. What is left are credentials and pids, which go with
+//! every fork and exit and are told apart by the type of the namespace.
+
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext};
+use tracer_common::{event::Cause, kind::NsKind, layout::ABSENT};
+
+use crate::{known::Known, maps::DOING, mem::offset};
+
+/// The running thread begins to do this.
+#[inline(always)]
+pub fn begin(cause: Cause) {
+    if offset!(ns_active) != ABSENT {
+        // An LRU map makes room. Should it fail the cause will be unknown.
+        let _ = DOING.insert(bpf_get_current_pid_tgid(), cause as u32, 0);
+    }
+}
+
+/// It has done it.
+#[inline(always)]
+fn end() {
+    let _ = DOING.remove(bpf_get_current_pid_tgid());
+}
+
+/// Why the running thread takes or drops an active reference to this
+/// namespace, which it has just done.
+#[inline(always)]
+pub fn cause(known: *mut Known, kind: NsKind, rises: bool) -> Option<Cause> {
+    // SAFETY: the value is copied at once; it stays valid (RCU) meanwhile.
+    if let Some(&mark) = unsafe { DOING.get(bpf_get_current_pid_tgid()) } {
+        return Cause::from_u32(mark);
+    }
+    match (kind, rises) {
+        // SAFETY: an aligned word of a map value, see `known::recall`.
+        (NsKind::User, _) => {
+            Cause::from_u32(unsafe { (&raw const (*known).creds_cause).read_volatile() })
+        }
+        (NsKind::Pid, true) => Some(Cause::PidAllocated),
+        (NsKind::Pid, false) => Some(Cause::PidFreed),
+        _ => None,
+    }
+}
+
+/// One program per function that marks its thread.
+macro_rules! end_programs {
+    ($($name:ident;)+) => {$(
+        /// See the attach plan for the kernel function.
+        #[fexit]
+        pub fn $name(_ctx: FExitContext) -> i32 {
+            end();
+            0
+        }
+    )+};
+}
+
+end_programs! {
+    nsproxy_got;
+    nsproxy_put;
+    nsfs_inited;
+    nsfs_gone;
+}
