@@ -3,6 +3,7 @@
 /// A namespace type, in the order in which every table of nslife lists them.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum NsKind {
     /// Mount namespace (`struct mnt_namespace`).
     Mnt = 0,

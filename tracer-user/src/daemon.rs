@@ -1,9 +1,13 @@
 //! The daemon: one task owns the engine and writes the metrics; everybody
-//! who asks over HTTP reads those.
+//! who asks over HTTP reads those. Whoever asks at the control socket gets a
+//! picture from that task.
+
+mod pictures;
 
 use std::{
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,17 +18,19 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::{
     net::TcpListener,
-    sync::oneshot,
-    task::block_in_place,
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, block_in_place},
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, info, warn};
 
+use self::pictures::Pictures;
 use crate::{
+    control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
     http::{self, App, ListenAddress, TelemetryPath},
     signals::StopSignals,
-    view::metrics::Metrics,
+    view::{clock::boottime, metrics::Metrics},
 };
 
 /// How often the counters of the kernel programs are taken over. A scrape
@@ -34,6 +40,23 @@ const TOTALS_EVERY: Duration = Duration::from_secs(1);
 /// How long requests may still take once the daemon is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long whoever asks at the control socket may take to read the answer.
+const READING: Duration = Duration::from_secs(10);
+
+/// Requests at the control socket that may wait for the engine.
+const REQUESTS: usize = 8;
+
+/// Where the control socket is to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Control {
+    /// Nowhere.
+    Off,
+    /// There, if that is possible; otherwise nowhere.
+    IfPossible(PathBuf),
+    /// There, or nothing runs at all.
+    At(PathBuf),
+}
+
 /// How to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -41,6 +64,8 @@ pub struct Config {
     pub listen: ListenAddress,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
+    /// Where to answer `nslife list`.
+    pub control: Control,
 }
 
 /// Why the daemon ended otherwise than by a signal.
@@ -54,6 +79,9 @@ pub enum DaemonError {
         /// Why.
         error: io::Error,
     },
+    /// The control socket is not to be had.
+    #[error(transparent)]
+    Control(BindError),
     /// Signals cannot be handled.
     #[error("cannot handle signals: {0}")]
     Signals(io::Error),
@@ -87,6 +115,7 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
             address: config.listen.clone(),
             error,
         })?;
+    let control = open(&config.control).map_err(DaemonError::Control)?;
     let address = listener.local_addr().ok();
     let app = App {
         metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
@@ -96,9 +125,19 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     let (close, closed) = oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, app.clone(), closed));
 
-    let ended = watch(&app, address, &mut stop).await;
+    let (control, without) = control;
+    let (requests, asked) = mpsc::channel(REQUESTS);
+    let answering = control.map(|socket| {
+        let ready = Arc::clone(&app.ready);
+        tokio::spawn(control::serve(socket, requests, ready, READING))
+    });
+
+    let ended = watch(&app, address, without, asked, &mut stop).await;
 
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    if let Some(answering) = answering {
+        end(answering).await;
+    }
     drop(close);
     if let Err(error) = server.await {
         warn!(%error, "the web server failed");
@@ -107,6 +146,27 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
         info!("stopped");
     }
     ended
+}
+
+/// The control socket, or why there is none although it was wanted.
+fn open(control: &Control) -> Result<(Option<ControlSocket>, Option<BindError>), BindError> {
+    match control {
+        Control::Off => Ok((None, None)),
+        Control::At(path) => Ok((Some(ControlSocket::bind(path)?), None)),
+        Control::IfPossible(path) => Ok(match ControlSocket::bind(path) {
+            Ok(socket) => (Some(socket), None),
+            Err(error) => (None, Some(error)),
+        }),
+    }
+}
+
+/// Ends a task that has no end, and waits until all that it had is dropped.
+async fn end(task: JoinHandle<()>) {
+    task.abort();
+    match task.await {
+        Err(error) if !error.is_cancelled() => warn!(%error, "the control socket failed"),
+        _ => {}
+    }
 }
 
 async fn serve(listener: TcpListener, app: App, closed: oneshot::Receiver<()>) {
@@ -121,6 +181,8 @@ async fn serve(listener: TcpListener, app: App, closed: oneshot::Receiver<()>) {
 async fn watch(
     app: &App,
     address: Option<SocketAddr>,
+    without: Option<BindError>,
+    mut asked: mpsc::Receiver<Request>,
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
     let mut engine =
@@ -129,7 +191,8 @@ async fn watch(
     metrics.hooks(engine.hooks());
     metrics.limits(engine.limits());
     metrics.census(engine.tracker().census());
-    announce(&engine, address);
+    announce(&engine, address, without);
+    let mut pictures = Pictures::new(boottime());
     app.ready.store(true, Ordering::Relaxed);
 
     let mut totals = interval(TOTALS_EVERY);
@@ -143,6 +206,9 @@ async fn watch(
             _ = totals.tick() => {
                 metrics.totals(&engine.totals().map_err(DaemonError::Engine)?);
                 metrics.limits(engine.limits());
+            }
+            Some(request) = asked.recv() => {
+                pictures.answer(request, &mut engine, &mut transitions);
             }
             signal = stop.recv() => {
                 info!(signal = signal.name(), "stopping");
@@ -161,7 +227,7 @@ async fn watch(
 }
 
 /// Says that the daemon is ready, and what it cannot see.
-fn announce(engine: &Engine, address: Option<SocketAddr>) {
+fn announce(engine: &Engine, address: Option<SocketAddr>, without: Option<BindError>) {
     for hook in engine.hooks() {
         match &hook.state {
             HookState::Attached { function, how } => {
@@ -173,6 +239,9 @@ fn announce(engine: &Engine, address: Option<SocketAddr>) {
     }
     for because in &engine.limits().because {
         warn!("not everything can be seen here: {because}");
+    }
+    if let Some(error) = without {
+        warn!("nslife list cannot ask this daemon: {error}");
     }
     let namespaces = engine.tracker().namespaces().count();
     let address = address.map(tracing::field::display);

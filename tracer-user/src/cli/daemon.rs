@@ -1,10 +1,11 @@
 //! `nslife daemon`
 
-use std::{io, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::ValueEnum;
 use nslife::{
-    daemon::{self, Config},
+    control,
+    daemon::{self, Config, Control},
     http::{ListenAddress, TelemetryPath},
 };
 use tracing::level_filters::LevelFilter;
@@ -29,6 +30,20 @@ pub(super) struct Args {
         default_value = "/metrics"
     )]
     telemetry_path: TelemetryPath,
+
+    #[arg(
+        long,
+        value_name = "PATH",
+        help = format!(
+            "Where `nslife list` asks what this daemon knows [default: {}]",
+            control::DEFAULT_PATH
+        )
+    )]
+    control_socket: Option<PathBuf>,
+
+    /// Answer no `nslife list`
+    #[arg(long, conflicts_with = "control_socket")]
+    no_control_socket: bool,
 
     /// What to log on standard error
     #[arg(long = "log.level", value_enum, value_name = "LEVEL", default_value_t = Level::Info)]
@@ -69,6 +84,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(daemon::run(Config {
         listen: args.listen_address,
         telemetry_path: args.telemetry_path,
+        control: match args.control_socket {
+            _ if args.no_control_socket => Control::Off,
+            Some(path) => Control::At(path),
+            None => Control::IfPossible(control::DEFAULT_PATH.into()),
+        },
     }))?;
     Ok(ExitCode::SUCCESS)
 }

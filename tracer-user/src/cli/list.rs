@@ -2,18 +2,21 @@
 
 use std::{
     io::{self, BufWriter, Write},
+    path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::ValueEnum;
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use nslife::{
-    engine::{Engine, Limits, Options},
+    control::{self, Snapshot},
+    engine::{Engine, Options},
     model::{Namespace, State},
     view::{
         clock::{Clock, rfc3339},
-        json::{self, ListJson, SCHEMA},
-        text::{table, tree},
+        json::{self, ListJson, SCHEMA, Source},
+        text::{table, tree, words::Span},
     },
 };
 use tracer_common::kind::NsKind;
@@ -22,6 +25,10 @@ use super::{
     output::{palette, show},
     values,
 };
+
+/// How long a daemon may be silent. Its walk takes a few seconds where there
+/// are very many namespaces.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -36,6 +43,25 @@ pub(super) struct Args {
     /// How to show them
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+
+    /// Who looks: a running daemon, which also knows since when and by whom,
+    /// or nslife itself
+    #[arg(long, value_enum, default_value_t = Origin::Auto)]
+    from: Origin,
+
+    /// Where the daemon answers
+    #[arg(long, value_name = "PATH", default_value = control::DEFAULT_PATH)]
+    control_socket: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Origin {
+    /// The daemon if one answers, otherwise nslife itself
+    Auto,
+    /// The daemon
+    Daemon,
+    /// nslife itself
+    Walk,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -56,31 +82,63 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (snapshot, source) = look(args)?;
+    let mut all = snapshot.namespaces.clone();
+    all.sort_by_key(|ns| (ns.kind, !ns.initial, ns.inum, ns.id));
+    show(|| {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write(&mut out, args, &all, &snapshot, source)?;
+        out.flush()
+    })?;
+    if args.output != Output::Json {
+        remark(&snapshot, source);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The picture, and whose it is.
+fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
+    if args.from != Origin::Walk {
+        match control::ask(&args.control_socket, PATIENCE) {
+            Ok(snapshot) => return Ok((snapshot, Source::Daemon)),
+            Err(error) if args.from == Origin::Daemon => {
+                anyhow::bail!("{error} (--from walk does without it)")
+            }
+            // Nobody said that there would be one.
+            Err(error) if error.is_absence() => {}
+            Err(error) => eprintln!("nslife: {error}; this is what nslife sees itself"),
+        }
+    }
     let engine = Engine::start(&Options {
         walk_only: true,
         ..Options::default()
     })?;
-    let taken_at = Timestamp::now();
-    let mut namespaces: Vec<_> = engine.tracker().namespaces().collect();
-    namespaces.sort_by_key(|ns| (ns.kind, !ns.initial, ns.inum, ns.id));
-    show(|| {
-        let mut out = BufWriter::new(io::stdout().lock());
-        write(&mut out, args, &namespaces, engine.limits(), taken_at)?;
-        out.flush()
-    })?;
-    let because = &engine.limits().because;
-    if args.output != Output::Json && !because.is_empty() {
+    Ok((Snapshot::take(&engine, None), Source::Walk))
+}
+
+/// Says on standard error what a reader should know of the picture.
+fn remark(snapshot: &Snapshot, source: Source) {
+    if let (Source::Daemon, Some(since)) = (source, snapshot.watching_since) {
+        let from = Clock::sample().wall(since).to_zoned(TimeZone::system());
+        eprintln!(
+            "nslife: from the daemon (process {}), which has been watching since {} ({})",
+            snapshot.pid,
+            from.strftime("%F %T"),
+            Span(snapshot.taken_at.saturating_sub(since)),
+        );
+    }
+    let because = &snapshot.limits.because;
+    if !because.is_empty() {
         eprintln!("nslife: not the whole picture: {}", because.join("; "));
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn write(
     out: &mut impl Write,
     args: &Args,
     all: &[Namespace],
-    limits: &Limits,
-    taken_at: Timestamp,
+    snapshot: &Snapshot,
+    source: Source,
 ) -> io::Result<()> {
     let shown: Vec<_> = all.iter().filter(|ns| args.wants(ns)).copied().collect();
     match args.output {
@@ -88,11 +146,14 @@ fn write(
         Output::Tree => tree::write_tree(out, palette(), &shown, all),
         Output::Json => {
             let clock = Clock::sample();
-            let system = rustix::system::uname();
+            let time = |boottime| rfc3339(clock.wall(boottime));
+            let limits = &snapshot.limits;
             let list = ListJson {
                 schema: SCHEMA,
-                kernel: &system.release().to_string_lossy(),
-                taken_at: rfc3339(taken_at),
+                kernel: &snapshot.kernel,
+                source,
+                watching_since: snapshot.watching_since.map(time),
+                taken_at: time(snapshot.taken_at),
                 walk_seconds: limits.took.as_secs_f64(),
                 complete: limits.complete,
                 incomplete_because: &limits.because,

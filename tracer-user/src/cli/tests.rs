@@ -37,7 +37,8 @@ fn defaults_are_what_people_expect() {
     );
     assert_eq!(
         format!("{:?}", parse("list --state inactive,destroyed")),
-        "List(Args { ns_type: [], state: [Inactive, Destroyed], output: Table })"
+        "List(Args { ns_type: [], state: [Inactive, Destroyed], output: Table, from: Auto, \
+         control_socket: \"/run/nslife/control.sock\" })"
     );
     assert_eq!(
         format!("{:?}", parse("doctor")),

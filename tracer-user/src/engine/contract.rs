@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Which tasks a trace wants to hear about in full, decided in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Selection {
@@ -60,7 +62,7 @@ pub enum Notice {
 
 /// What the last walk, and with it the engine, cannot see on this kernel, in
 /// words for people.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Limits {
     /// How long the walk took.
     pub took: Duration,

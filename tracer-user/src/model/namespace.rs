@@ -1,5 +1,6 @@
 //! A namespace as the model knows it.
 
+use serde::{Deserialize, Serialize};
 use tracer_common::kind::NsKind;
 
 /// The identity of a namespace in every view.
@@ -10,11 +11,11 @@ use tracer_common::kind::NsKind;
 /// fixed them, and they mean nothing to another daemon. Never reused. Always
 /// below `0xEFFF_FFF8`, so that a number typed by a person is either an id or
 /// an inode number, never both.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct NsId(pub u64);
 
 /// A command name: bytes chosen by strangers, at most 16, NUL-padded.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Comm(pub [u8; 16]);
 
 impl Comm {
@@ -27,7 +28,7 @@ impl Comm {
 
 /// A task that did something, known with certainty. Numbers are those of the
 /// initial pid namespace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Actor {
     /// The thread.
     pub pid: u32,
@@ -38,7 +39,7 @@ pub struct Actor {
 }
 
 /// Who created a namespace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Creator {
     /// The task that asked for it.
     pub task: Actor,
@@ -47,7 +48,7 @@ pub struct Creator {
 }
 
 /// What a namespace is, in the kernel's own words.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum State {
     /// Userspace can reach it: the active count is above zero, or it is one
     /// of the initial namespaces.
@@ -74,7 +75,7 @@ impl State {
 
 /// The kernel's counts, sampled: references are taken and dropped inline,
 /// unseen, so a count is true for the moment it was read and no longer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Counts {
     /// Reference count (`ns_common.__ns_ref`), if read.
     pub refs: Option<u32>,
@@ -86,7 +87,7 @@ pub struct Counts {
 
 /// What keeps a namespace active. The kernel has one counter for all of it;
 /// for a namespace that does not change, that is the sum of these.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Contributors {
     /// Pointers in nsproxies (objects, not tasks; `time` and
     /// `time_for_children` counted apart).
@@ -104,7 +105,7 @@ pub struct Contributors {
 }
 
 /// One namespace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Namespace {
     /// Its identity.
     pub id: NsId,

@@ -5,7 +5,7 @@ use nslife::{
     model::{Contributors, Counts, Lifecycle, Namespace},
     view::{
         escape::is_unsafe,
-        json::{self, ListJson, SCHEMA, write_line, write_pretty},
+        json::{self, ListJson, SCHEMA, Source, write_line, write_pretty},
     },
 };
 use serde::Serialize;
@@ -67,6 +67,7 @@ fn a_namespace_has_its_fields() {
             "ns_type": "user",
             "inum": 4_026_532_057_u32,
             "state": "active",
+            "since": "2026-11-22T01:00:01.000000500Z",
             "ref_count": 2,
             "active_count": 1,
             "counts_at": "2026-11-22T01:00:01.000000500Z",
@@ -96,6 +97,7 @@ fn what_is_not_known_is_null() {
         },
         owner: None,
         tasks: None,
+        since: None,
         created_at: None,
         creator: None,
         ..namespace(57, NsKind::Net)
@@ -112,6 +114,7 @@ fn what_is_not_known_is_null() {
         "owner_uid",
         "level",
         "tasks",
+        "since",
         "created_at",
         "creator",
     ] {
@@ -140,11 +143,13 @@ fn superblocks_of_procfs_are_counted_for_a_pid_namespace() {
 
 #[test]
 fn a_list_is_as_its_schema_says() {
-    let list = |complete, because: &[String]| {
+    let list = |source, watching: Option<&str>, complete, because: &[String]| {
         let namespaces = [initial(3, NsKind::User), namespace(57, NsKind::Net)];
         written(&ListJson {
             schema: SCHEMA,
             kernel: "7.3.4",
+            source,
+            watching_since: watching.map(str::to_owned),
             taken_at: "2026-11-22T01:00:09.000000000Z".into(),
             walk_seconds: 0.004,
             complete,
@@ -156,13 +161,15 @@ fn a_list_is_as_its_schema_says() {
         })
     };
     let validator = validator("list");
-    let whole = list(true, &[]);
+    let whole = list(Source::Walk, None, true, &[]);
     assert_valid(&validator, &whole);
     assert_eq!(
         keys(&whole),
         sorted([
             "schema",
             "kernel",
+            "source",
+            "watching_since",
             "taken_at",
             "walk_seconds",
             "complete",
@@ -170,8 +177,18 @@ fn a_list_is_as_its_schema_says() {
             "namespaces"
         ])
     );
-    assert_valid(&validator, &list(false, &["a reason".into()]));
-    assert!(!validator.is_valid(&list(false, &[])), "no reason given");
+    let partly = list(Source::Walk, None, false, &["a reason".into()]);
+    assert_valid(&validator, &partly);
+    let no_reason = list(Source::Walk, None, false, &[]);
+    assert!(!validator.is_valid(&no_reason), "no reason given");
+
+    let start = "2026-11-22T01:00:02.000000000Z";
+    let daemons = list(Source::Daemon, Some(start), true, &[]);
+    assert_valid(&validator, &daemons);
+    assert_eq!(daemons["source"], "daemon");
+    assert_eq!(daemons["watching_since"], start);
+    let timeless = list(Source::Daemon, None, true, &[]);
+    assert!(!validator.is_valid(&timeless), "no start of watching");
 }
 
 #[test]

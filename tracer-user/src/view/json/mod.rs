@@ -35,6 +35,8 @@ pub struct NamespaceJson {
     pub inum: u32,
     /// `active`, `inactive` or `destroyed`.
     pub state: &'static str,
+    /// When it came to be in that state, if nslife saw that.
+    pub since: Option<String>,
     /// Reference count.
     pub ref_count: Option<u32>,
     /// Active count.
@@ -119,6 +121,16 @@ pub struct CreatorJson {
     pub cgroup_id: Option<u64>,
 }
 
+/// Who looked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A daemon, which has been watching.
+    Daemon,
+    /// nslife itself, once.
+    Walk,
+}
+
 /// `nslife list --output json` (`docs/schema/list.schema.json`).
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ListJson<'a> {
@@ -126,6 +138,10 @@ pub struct ListJson<'a> {
     pub schema: u32,
     /// Kernel release.
     pub kernel: &'a str,
+    /// Who looked.
+    pub source: Source,
+    /// Since when the daemon has been watching.
+    pub watching_since: Option<String>,
     /// When the picture was taken.
     pub taken_at: String,
     /// How long that took.
@@ -147,6 +163,7 @@ pub fn namespace(ns: &Namespace, clock: &Clock) -> NamespaceJson {
         ns_type: ns.kind.name(),
         inum: ns.inum,
         state: ns.state.name(),
+        since: ns.since.map(|at| rfc3339(clock.wall(at))),
         ref_count: ns.counts.refs,
         active_count: ns.counts.active,
         counts_at: read.then(|| rfc3339(clock.wall(ns.counts.at))),

@@ -1,0 +1,119 @@
+//! The side of those who ask.
+
+use std::{
+    io::{self, ErrorKind, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::de::IgnoredAny;
+
+use super::{Answer, Document, PROTOCOL, Snapshot, socket::connect_to};
+
+/// The longest answer that is read, bytes: some 400,000 namespaces.
+const LONGEST: u64 = 1 << 28;
+
+/// Why there is no answer. `Display` is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// There is no daemon, or it has no socket there.
+    #[error("no daemon answers at {}: {error}", path.display())]
+    Nobody {
+        /// Where.
+        path: PathBuf,
+        /// Whether there is a socket at all.
+        error: io::Error,
+    },
+    /// There is one, and it cannot be reached.
+    #[error("cannot ask the daemon at {}: {error}", path.display())]
+    Unreachable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It says nothing, or stops in the middle.
+    #[error("the daemon at {} does not answer within {} s", path.display(), patience.as_secs())]
+    Silent {
+        /// Where.
+        path: PathBuf,
+        /// How long it was given.
+        patience: Duration,
+    },
+    /// It is of another version, which may know other things.
+    #[error(
+        "the daemon at {} is nslife {daemon}, this is nslife {}",
+        path.display(),
+        env!("CARGO_PKG_VERSION")
+    )]
+    Version {
+        /// Where.
+        path: PathBuf,
+        /// Its version.
+        daemon: String,
+    },
+    /// The answer ends early, or is none.
+    #[error("the daemon at {} gives an answer that makes no sense: {error}", path.display())]
+    Garbled {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+    /// It says why it gives none.
+    #[error("the daemon at {} gives no answer: {because}", path.display())]
+    Refused {
+        /// Where.
+        path: PathBuf,
+        /// In its words.
+        because: String,
+    },
+}
+
+impl AskError {
+    /// There is no socket: no daemon was expected to be there either.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Nobody { error, .. } if error.kind() == ErrorKind::NotFound)
+    }
+}
+
+/// Asks the daemon at this socket for its picture. It may be silent for as
+/// long as `patience`.
+pub fn ask(path: &Path, patience: Duration) -> Result<Snapshot, AskError> {
+    let text = read(path, patience).map_err(|error| {
+        let path = path.to_owned();
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => AskError::Nobody { path, error },
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => AskError::Silent { path, patience },
+            _ => AskError::Unreachable { path, error },
+        }
+    })?;
+    let garbled = |error| AskError::Garbled {
+        path: path.to_owned(),
+        error,
+    };
+    // First only what any version understands.
+    let about: Document<IgnoredAny> = serde_json::from_slice(&text).map_err(garbled)?;
+    if about.protocol != PROTOCOL || about.version != env!("CARGO_PKG_VERSION") {
+        return Err(AskError::Version {
+            path: path.to_owned(),
+            daemon: about.version,
+        });
+    }
+    let document: Document<Answer<Snapshot>> = serde_json::from_slice(&text).map_err(garbled)?;
+    match document.answer {
+        Answer::Snapshot(snapshot) => Ok(snapshot),
+        Answer::Refused(because) => Err(AskError::Refused {
+            path: path.to_owned(),
+            because,
+        }),
+    }
+}
+
+fn read(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
+    let stream = connect_to(path, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    let mut text = Vec::new();
+    stream.take(LONGEST).read_to_end(&mut text)?;
+    Ok(text)
+}

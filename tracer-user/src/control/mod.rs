@@ -1,0 +1,55 @@
+//! What a running daemon tells another nslife over a local socket: the whole
+//! picture, with the times and the creators that only one knows who watched.
+//!
+//! Each connection is answered with one [`Document`] and closed; nothing is
+//! asked. Only who may open the socket gets that far: its mode is 0600.
+
+mod ask;
+mod serve;
+mod snapshot;
+mod socket;
+
+use serde::{Deserialize, Serialize};
+
+pub use ask::{AskError, ask};
+pub use serve::{Refusal, Request, serve};
+pub use snapshot::Snapshot;
+pub use socket::{BindError, ControlSocket};
+
+/// Where the socket is unless somebody says otherwise.
+pub const DEFAULT_PATH: &str = "/run/nslife/control.sock";
+
+/// The version of what is around the answer. What is in it belongs to the
+/// version of nslife, and two versions do not talk about it.
+const PROTOCOL: u32 = 1;
+
+/// What goes over the socket.
+#[derive(Debug, Serialize, Deserialize)]
+struct Document<A> {
+    /// [`PROTOCOL`]
+    protocol: u32,
+    /// The version of the daemon.
+    version: String,
+    /// What it has to say, or as much of that as the reader looks at.
+    answer: A,
+}
+
+/// What the daemon has to say.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer<S> {
+    /// The picture.
+    Snapshot(S),
+    /// None, and why.
+    Refused(String),
+}
+
+impl<A> Document<A> {
+    fn new(answer: A) -> Self {
+        Self {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            answer,
+        }
+    }
+}

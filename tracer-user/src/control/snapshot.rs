@@ -1,0 +1,48 @@
+//! The picture as it goes over the socket.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{Engine, Limits},
+    model::Namespace,
+    view::clock::boottime,
+};
+
+/// Everything that is known at one moment. Times are `CLOCK_BOOTTIME`
+/// nanoseconds, which mean the same to every process until the next boot.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Release of the kernel.
+    pub kernel: String,
+    /// When the picture was taken.
+    pub taken_at: u64,
+    /// Since when everything is seen: what happened before has no time.
+    /// `None` if this is a single look.
+    pub watching_since: Option<u64>,
+    /// The process that looked.
+    pub pid: u32,
+    /// What the last walk could not show.
+    pub limits: Limits,
+    /// All namespaces, in no particular order.
+    pub namespaces: Vec<Namespace>,
+}
+
+impl Snapshot {
+    /// The picture that this engine has now.
+    pub fn take(engine: &Engine, watching_since: Option<u64>) -> Self {
+        Self {
+            kernel: release(),
+            taken_at: boottime(),
+            watching_since,
+            pid: std::process::id(),
+            limits: engine.limits().clone(),
+            namespaces: engine.tracker().namespaces().collect(),
+        }
+    }
+}
+
+/// As `uname -r` shows it.
+fn release() -> String {
+    let system = rustix::system::uname();
+    system.release().to_string_lossy().into_owned()
+}
