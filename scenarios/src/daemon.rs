@@ -26,6 +26,8 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     /// Where it listens.
     pub(crate) address: String,
+    /// Its log.
+    log: PathBuf,
     /// Where it says how it is.
     notices: UnixDatagram,
     process: Child,
@@ -43,33 +45,63 @@ impl Daemon {
     /// Starts it on a port of the loopback device and waits until it says to be ready, in the way
     /// that systemd wants to hear it. Its log goes to a file in the folder.
     pub(crate) fn start(nslife: &Nslife, results: &Path, port: u16) -> Result<Self> {
-        let mut daemon = Self::launch(nslife, results, port)?;
-        daemon
-            .wait_until_it_says("READY=1")
-            .with_context(|| fs::read_to_string(log_of(results, port)).unwrap_or_default())?;
-        Ok(daemon)
+        Self::launch(nslife, results, port)?.ready()
     }
 
-    /// As [`Self::start`], but waits for nothing.
+    /// As [`Self::start`], with this for its control socket.
+    pub(crate) fn start_with(
+        nslife: &Nslife,
+        results: &Path,
+        port: u16,
+        control: &[&str],
+    ) -> Result<Self> {
+        Self::launch_with(nslife, results, port, control)?.ready()
+    }
+
+    fn ready(mut self) -> Result<Self> {
+        self.wait_until_it_says("READY=1")
+            .with_context(|| self.log().unwrap_or_default())?;
+        Ok(self)
+    }
+
+    /// As [`Self::start`], but waits for nothing. Its control socket is its own: nobody who asks
+    /// in the usual place gets an answer, so `nslife list` looks for itself.
     pub(crate) fn launch(nslife: &Nslife, results: &Path, port: u16) -> Result<Self> {
+        Self::launch_with(
+            nslife,
+            results,
+            port,
+            &["--control-socket", &socket_of(port)],
+        )
+    }
+
+    fn launch_with(nslife: &Nslife, results: &Path, port: u16, control: &[&str]) -> Result<Self> {
         let socket_path = format!("{SCRATCH}/notify-{port}");
         // Nobody has it from an earlier one, most of the time.
         let _ = fs::remove_file(&socket_path);
         let notices = UnixDatagram::bind(&socket_path).context("cannot listen to the daemon")?;
         notices.set_read_timeout(Some(Duration::from_millis(500)))?;
         let address = format!("127.0.0.1:{port}");
+        let log = results.join(format!("daemon-{port}.log"));
         let process = nslife
             .command(&["daemon", "--web.listen-address", &address])
+            .args(control)
             .env("NOTIFY_SOCKET", &socket_path)
-            .stderr(File::create(log_of(results, port)).context("cannot create the daemon's log")?)
+            .stderr(File::create(&log).context("cannot create the daemon's log")?)
             .spawn()
             .context("cannot start nslife daemon")?;
         nslife.started(&process);
         Ok(Self {
             address,
+            log,
             notices,
             process,
         })
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> Result<String> {
+        fs::read_to_string(&self.log).context("cannot read the daemon's log")
     }
 
     /// Whether it says to be ready to whoever asks.
@@ -142,9 +174,9 @@ impl Drop for Daemon {
     }
 }
 
-/// The file for the log of a daemon at this port.
-fn log_of(results: &Path, port: u16) -> PathBuf {
-    results.join(format!("daemon-{port}.log"))
+/// The control socket of a daemon at this port.
+pub(crate) fn socket_of(port: u16) -> String {
+    format!("{SCRATCH}/control-{port}.sock")
 }
 
 /// Asks for a page, whatever its status.

@@ -33,6 +33,9 @@ pub(crate) struct Document {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct List {
     pub(crate) kernel: String,
+    pub(crate) source: String,
+    pub(crate) watching_since: Option<String>,
+    pub(crate) taken_at: String,
     pub(crate) walk_seconds: f64,
     pub(crate) complete: bool,
     pub(crate) incomplete_because: Vec<String>,
@@ -112,10 +115,18 @@ impl Nslife {
         self.documents.borrow().clone()
     }
 
-    /// All namespaces now.
+    /// All namespaces now, as nslife sees them by itself.
     pub(crate) fn list(&self) -> Result<List> {
-        serde_json::from_str(&self.document("list")?)
-            .context("nslife list said something else than its schema")
+        self.list_from(&["--from", "walk"])
+    }
+
+    /// All namespaces now, as somebody sees them.
+    pub(crate) fn list_from(&self, whom: &[&str]) -> Result<List> {
+        let mut command = self.command(&["list", "--output", "json"]);
+        let ran = self.finish(command.args(whom))?;
+        ensure!(ran.code == Some(0), "nslife list {}: {ran}", whom.join(" "));
+        self.remember("list", &ran.stdout);
+        serde_json::from_str(&ran.stdout).context("nslife list said something else than its schema")
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A user without capabilities (`nobody`).
-const NOBODY: u32 = 65534;
+pub(super) const NOBODY: u32 = 65534;
 
 /// Fails unless a program ended with this status, and its message has all of this in it.
 pub(super) fn fails_clearly(ran: &Ran, code: i32, words: &[&str]) -> Result<()> {

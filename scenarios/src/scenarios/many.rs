@@ -36,7 +36,9 @@ pub(super) fn fifty_thousand(world: &World) -> Result<String> {
     hoarder.hoard(MANY, LONGEST)?;
 
     let start = Instant::now();
-    let ran = world.nslife.run(&["list", "--output", "json"])?;
+    let ran = world
+        .nslife
+        .run(&["list", "--from", "walk", "--output", "json"])?;
     let seconds = start.elapsed().as_secs_f64();
     ensure!(ran.code == Some(0), "nslife list: {}", ran.stderr);
     let list: List = serde_json::from_str(&ran.stdout)?;

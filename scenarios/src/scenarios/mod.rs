@@ -4,6 +4,7 @@ mod afterwards;
 mod ancestors;
 mod cascade;
 mod command;
+mod control;
 mod credentials;
 mod exits;
 mod forks;
@@ -157,6 +158,19 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all(
         "created_and_gone_before_the_walk",
         start::created_and_gone_before_the_walk,
+    ),
+    on_all("list_asks_the_daemon", control::list_asks_the_daemon),
+    on_all(
+        "control_socket_is_private",
+        control::control_socket_is_private,
+    ),
+    on_all(
+        "stale_control_socket_is_replaced",
+        control::stale_control_socket_is_replaced,
+    ),
+    on_all(
+        "second_daemon_runs_without_control_socket",
+        control::second_daemon_runs_without_control_socket,
     ),
     on_all("promtool_is_content", prometheus::promtool_is_content),
     on_all(

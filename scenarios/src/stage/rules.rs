@@ -36,6 +36,7 @@ pub(super) fn check(
 fn keeps_its_identity(lines: &[Line], id: u64) -> Result<()> {
     let identity = |ns: &Namespace| Namespace {
         state: State::Active,
+        since: None,
         ref_count: None,
         active_count: None,
         active_because: None,

@@ -12,6 +12,7 @@ pub(crate) struct Namespace {
     pub(crate) ns_type: String,
     pub(crate) inum: u32,
     pub(crate) state: State,
+    pub(crate) since: Option<String>,
     pub(crate) ref_count: Option<u32>,
     pub(crate) active_count: Option<u32>,
     pub(crate) active_because: Option<ActiveBecause>,

@@ -1,0 +1,246 @@
+//! `nslife list` and a daemon that it can ask.
+
+use std::{
+    fs,
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tracer_common::kind::NsKind::{Net, User};
+
+use super::{
+    holders::{OUT_OF_REACH, end_maker, end_sitter, socket_in},
+    input::{NOBODY, fails_clearly},
+    lives::WHOLE,
+};
+use crate::{
+    PATIENCE,
+    daemon::{Daemon, socket_of},
+    expect::same,
+    kernel::LISTS,
+    nslife::List,
+    process::poll_until,
+    puppet::Ran,
+    stage::Stage,
+    trace::{Namespace, State},
+    world::World,
+};
+
+/// Where the daemons listen.
+const PORT: u16 = 19622;
+const SECOND_PORT: u16 = 19623;
+
+/// Where a daemon answers unless it is told otherwise.
+const USUAL: &str = "/run/nslife/control.sock";
+
+/// A daemon that saw a namespace come and go out of reach says when that was and who made it; a
+/// look of its own tells `nslife list` nothing of that. Of what there is now both say the same.
+pub(super) fn list_asks_the_daemon(world: &World) -> Result<()> {
+    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let socket = socket_of(PORT);
+    let mut stage = Stage::new(world);
+    let maker = stage.puppet("maker")?;
+    let by = maker.task();
+    maker.unshare(&[User, Net])?;
+    let user = stage.born(&maker, User)?;
+    let net = stage.born(&maker, Net)?;
+    let sitter = stage.puppet("sitter")?;
+    let kept = socket_in(&mut stage, &sitter, &maker)?;
+    let ask = || {
+        world
+            .nslife
+            .list_from(&["--from", "daemon", "--control-socket", &socket])
+    };
+    let before = until(ask, |list| is(list, &net, State::Active))?;
+    end_maker(&mut stage, maker)?;
+    stage.all_live([&net, &user], OUT_OF_REACH)?;
+
+    let asked = until(ask, |list| is(list, &net, State::Inactive))?;
+    same("who looked", "daemon", &*asked.source)?;
+    for ns in [&net, &user] {
+        let seen = asked.find(ns).with_context(|| format!("no {ns}"))?;
+        same("who made it", Some(&by), seen.made_by())?;
+        // Times of one form, in one zone: their order is that of the letters.
+        let moments = [
+            ("the start of watching", &asked.watching_since),
+            ("the birth", &seen.created_at),
+            ("the list before", &Some(before.taken_at.clone())),
+            ("the end of activity", &seen.since),
+            ("the list after", &Some(asked.taken_at.clone())),
+        ];
+        for pair in moments.windows(2) {
+            let [(earlier, a), (later, b)] = pair else {
+                continue;
+            };
+            ensure!(
+                a.is_some() && a <= b,
+                "expected {earlier} before {later}, saw {a:?} and {b:?} for {seen:?}"
+            );
+        }
+    }
+    let own = until(
+        || world.nslife.list(),
+        |own| both_agree(world, own, &ask()?),
+    )?;
+    same("who looked", "walk", &*own.source)?;
+    same("since when", None, own.watching_since.as_deref())?;
+    for ns in [&net, &user] {
+        let seen = own.find(ns).with_context(|| format!("no {ns}"))?;
+        same("since when", None, seen.since.as_deref())?;
+        same("the birth", None, seen.created_at.as_deref())?;
+        same("who made it", None, seen.made_by())?;
+    }
+
+    // Without being told to, it asks whoever answers, and tells people so.
+    let ran = list_at(world, &socket, &[])?;
+    fails_clearly(&ran, 0, &["from the daemon", "watching since"])?;
+    same("the daemon's end", Some(0), daemon.stop()?.code())?;
+    ensure!(!Path::new(&socket).exists(), "{socket} is left behind");
+
+    sitter.close(kept)?;
+    stage.all_live([&net, &user], WHOLE)?;
+    end_sitter(&mut stage, sitter)?;
+    stage.close()
+}
+
+/// Looks until the list is as it should be.
+fn until(look: impl Fn() -> Result<List>, fits: impl Fn(&List) -> Result<()>) -> Result<List> {
+    let mut wrong = None;
+    let found = poll_until(PATIENCE, || {
+        let list = look()?;
+        wrong = fits(&list).err();
+        Ok(wrong.is_none().then_some(list))
+    })?;
+    match (found, wrong) {
+        (Some(list), _) => Ok(list),
+        (None, wrong) => Err(wrong.context("no list was seen")?),
+    }
+}
+
+fn is(list: &List, ns: &Namespace, state: State) -> Result<()> {
+    let found = list.find(ns).with_context(|| format!("no {ns}"))?;
+    same(&format!("the state of {ns}"), state, found.state)
+}
+
+/// Fails unless both show the same namespaces, in the same state and for the same reasons.
+fn both_agree(world: &World, own: &List, asked: &List) -> Result<()> {
+    same("how many", own.namespaces.len(), asked.namespaces.len())?;
+    for ns in &own.namespaces {
+        let other = asked.find(ns).with_context(|| format!("no {ns}"))?;
+        same(&format!("what is said of {ns}"), plain(ns), plain(other))?;
+        if world.kernel >= LISTS {
+            same("its id", ns.ns_id, other.ns_id)?;
+            same("its owner", ns.owner, other.owner)?;
+            same("its parent", ns.parent, other.parent)?;
+        }
+    }
+    same("whether it is complete", own.complete, asked.complete)?;
+    let (own, asked) = (&own.incomplete_because, &asked.incomplete_because);
+    same("why not", own, asked)
+}
+
+/// A namespace without what only one who watched knows, without ids, which below 6.18 are
+/// anybody's own, and, for an initial one, without counts: those change all the time.
+fn plain(ns: &Namespace) -> Namespace {
+    let mut plain = Namespace {
+        id: 0,
+        ns_id: None,
+        owner: None,
+        parent: None,
+        since: None,
+        created_at: None,
+        creator: None,
+        ..ns.clone()
+    };
+    if ns.initial {
+        plain.ref_count = None;
+        plain.tasks = None;
+    }
+    plain
+}
+
+/// `nslife list` for people, told where a daemon answers.
+fn list_at(world: &World, socket: &str, more: &[&str]) -> Result<Ran> {
+    let mut command = world.nslife.command(&["list", "--control-socket", socket]);
+    world.nslife.finish(command.args(more))
+}
+
+/// Nobody but its owner may ask: what a daemon tells names the tasks of everybody.
+pub(super) fn control_socket_is_private(world: &World) -> Result<()> {
+    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let socket = socket_of(PORT);
+    let file = fs::symlink_metadata(&socket)?;
+    ensure!(file.file_type().is_socket(), "{socket} is no socket");
+    same("its mode", 0o600, file.permissions().mode() & 0o7777)?;
+
+    let as_nobody = |more: &[&str]| {
+        let arguments = [&["list", "--control-socket", &socket], more].concat();
+        let mut command = world.nslife.command(&arguments);
+        world.nslife.finish(command.uid(NOBODY).gid(NOBODY))
+    };
+    let refused = [&socket, "Permission denied"];
+    fails_clearly(&as_nobody(&["--from", "daemon"])?, 1, &refused)?;
+    // It then looks for itself, which nobody may either.
+    let ran = as_nobody(&[])?;
+    fails_clearly(&ran, 1, &["Permission denied", "CAP_BPF"])?;
+    ensure!(
+        ran.stdout.is_empty(),
+        "expected nothing to be shown, saw {ran}"
+    );
+    same("the daemon's end", Some(0), daemon.stop()?.code())
+}
+
+/// A daemon that is killed leaves its socket behind, at which nobody answers. `nslife list` then
+/// looks for itself, and the next daemon takes the place.
+pub(super) fn stale_control_socket_is_replaced(world: &World) -> Result<()> {
+    let socket = socket_of(PORT);
+    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    daemon.kill()?;
+    drop(daemon);
+    ensure!(Path::new(&socket).exists(), "{socket} is not left behind");
+    let at = ["--control-socket", &socket];
+    let list = world.nslife.list_from(&at)?;
+    same("who looked", "walk", &*list.source)?;
+    fails_clearly(&list_at(world, &socket, &[])?, 0, &["no daemon answers"])?;
+    let insisting = list_at(world, &socket, &["--from", "daemon"])?;
+    fails_clearly(&insisting, 1, &["no daemon answers", &socket])?;
+
+    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let list = world.nslife.list_from(&at)?;
+    same("who looked", "daemon", &*list.source)?;
+    same("the daemon's end", Some(0), daemon.stop()?.code())
+}
+
+/// A second daemon runs without a control socket, and says so; it does not if it was told which
+/// one to have.
+pub(super) fn second_daemon_runs_without_control_socket(world: &World) -> Result<()> {
+    let (nslife, results) = (&world.nslife, &world.results);
+    let first = Daemon::start_with(nslife, results, PORT, &[])?;
+    let second = Daemon::start_with(nslife, results, SECOND_PORT, &[])?;
+    let log = second.log()?;
+    for word in [USUAL, "in use", "--control-socket"] {
+        ensure!(
+            log.contains(word),
+            "expected {word:?} in the log, saw {log}"
+        );
+    }
+    let third = ["daemon", "--web.listen-address", "127.0.0.1:0"];
+    let ran = nslife.run(&[&third[..], &["--control-socket", USUAL]].concat())?;
+    fails_clearly(&ran, 1, &[USUAL, "in use", "--no-control-socket"])?;
+    second.stop()?;
+
+    // The first one still answers, and takes its socket with it when it goes.
+    same("who looked", "daemon", &*nslife.list_from(&[])?.source)?;
+    first.stop()?;
+    ensure!(!Path::new(USUAL).exists(), "{USUAL} is left behind");
+    same("who looked", "walk", &*nslife.list_from(&[])?.source)?;
+
+    let quiet = Daemon::start_with(nslife, results, PORT, &["--no-control-socket"])?;
+    ensure!(!Path::new(USUAL).exists(), "{USUAL} is there unasked");
+    quiet.stop()?;
+    Ok(())
+}
