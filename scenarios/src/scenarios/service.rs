@@ -120,9 +120,7 @@ pub(super) fn daemon_counts_what_the_trace_shows(world: &World) -> Result<()> {
     world.barrier()?;
     for kind in NsKind::ALL {
         for (word, step) in STEPS {
-            let is_step = |line: &&Line| {
-                matches!(&line.what, What::Step(taken, ns, _) if *taken == step && ns.ns_type == kind.name())
-            };
+            let is_step = |line: &&Line| matches!(&line.what, What::Step(taken, ns, _) if *taken == step && ns.ns_type == kind.name());
             for series in before.having(&steps_of(word, kind)) {
                 let cause = series.label("cause").filter(|&cause| cause != "unknown");
                 let shown = world.trace.log.look(from, |lines| {
