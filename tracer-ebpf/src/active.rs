@@ -13,7 +13,7 @@ use tracer_common::{
 
 use crate::{
     doing,
-    emit::{self, kind_of, owner_of},
+    emit::{self, UNKNOWN_CAUSE, kind_of, owner_of},
     known::{Known, Reading, Watched, observe, remember, unreport},
     mem::{number, offset, read},
     select,
@@ -34,10 +34,11 @@ pub fn observe_count(known: *mut Known, key: u64) -> Reading {
 /// A task that changes its credentials drops its hold on the old user
 /// namespace itself; whoever else drops the last one only cleans up.
 #[inline(always)]
-fn actor(cause: Option<Cause>) -> u32 {
-    match cause {
-        Some(Cause::CredChanged) => select::own_deed(),
-        _ => 0,
+fn actor(cause: u32) -> u32 {
+    if cause == Cause::CredChanged as u32 {
+        select::own_deed()
+    } else {
+        0
     }
 }
 
@@ -62,14 +63,14 @@ impl Climb {
     /// Why the namespace that has been reached flipped, and the one below that
     /// pulled it along, if one did.
     #[inline(always)]
-    fn why(&self, known: *mut Known, kind: NsKind, active: bool) -> (Option<Cause>, u64) {
+    fn why(&self, known: *mut Known, kind: NsKind, active: bool) -> (u32, u64) {
         if self.below == 0 {
             return (doing::cause(known, kind, self.rises), 0);
         }
         // An owner cannot be inactive above an active one: if they are alike
         // the one is because of the other. Else somebody else did this.
         if self.below_active != active {
-            return (None, 0);
+            return (UNKNOWN_CAUSE, 0);
         }
         let cause = if active {
             Cause::OwnedCame
@@ -77,7 +78,7 @@ impl Climb {
             Cause::OwnedWent
         };
         let below = if self.below_flipped { self.below } else { 0 };
-        (Some(cause), below)
+        (cause as u32, below)
     }
 }
 

@@ -21,7 +21,7 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{self, common_of, now},
+    emit::{self, UNKNOWN_CAUSE, common_of, now},
     known::{Known, Watched, creds, observe, recall, remember, unreport},
     maps::{CREDS, count},
     mem::{constant, current, kind_layout, offset, read},
@@ -78,13 +78,13 @@ fn counted_namespace(cred: u64) -> u64 {
 /// did it.
 #[derive(Clone, Copy)]
 struct Why {
-    cause: Option<Cause>,
+    cause: u32,
     flags: u32,
 }
 
 /// A walk finds out what has happened, not why.
 const UNKNOWN: Why = Why {
-    cause: None,
+    cause: UNKNOWN_CAUSE,
     flags: 0,
 };
 
@@ -106,12 +106,8 @@ fn add(known: *mut Known, key: u64, inum: u32, step: Step, why: Why) {
     if creds(known).fetch_add(amount) != edge {
         return;
     }
-    let cause = match why.cause {
-        Some(cause) => cause as u32,
-        None => 0,
-    };
     // SAFETY: an aligned word of a map value, see `known::recall`.
-    unsafe { (&raw mut (*known).creds_cause).write_volatile(cause) };
+    unsafe { (&raw mut (*known).creds_cause).write_volatile(why.cause) };
     if offset!(ns_active) != ABSENT {
         return;
     }
@@ -235,7 +231,7 @@ fn taken(task: u64) {
     let key = counted_namespace(read(task, offset!(task_real_cred)));
     if key != 0 {
         let why = Why {
-            cause: Some(Cause::CredTaken),
+            cause: Cause::CredTaken as u32,
             flags: select::own_deed(),
         };
         enter(task, key, why);
@@ -254,7 +250,7 @@ pub fn cred_changed(ctx: FEntryContext) -> i32 {
         return 0;
     }
     let why = Why {
-        cause: Some(Cause::CredChanged),
+        cause: Cause::CredChanged as u32,
         flags: select::own_deed(),
     };
     match counted_namespace(new) {
@@ -293,7 +289,7 @@ fn dropped(task: u64) {
             Cause::ForkFailed
         };
         Why {
-            cause: Some(cause),
+            cause: cause as u32,
             flags: 0,
         }
     });

@@ -10,7 +10,7 @@
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext};
 use tracer_common::{event::Cause, kind::NsKind, layout::ABSENT};
 
-use crate::{known::Known, maps::DOING, mem::offset};
+use crate::{emit::UNKNOWN_CAUSE, known::Known, maps::DOING, mem::offset};
 
 /// The running thread begins to do this.
 #[inline(always)]
@@ -28,21 +28,19 @@ fn end() {
 }
 
 /// Why the running thread takes or drops an active reference to this
-/// namespace, which it has just done.
+/// namespace, which it has just done: a [`Cause`].
 #[inline(always)]
-pub fn cause(known: *mut Known, kind: NsKind, rises: bool) -> Option<Cause> {
+pub fn cause(known: *mut Known, kind: NsKind, rises: bool) -> u32 {
     // SAFETY: the value is copied at once; it stays valid (RCU) meanwhile.
     if let Some(&mark) = unsafe { DOING.get(bpf_get_current_pid_tgid()) } {
-        return Cause::from_u32(mark);
+        return mark;
     }
     match (kind, rises) {
         // SAFETY: an aligned word of a map value, see `known::recall`.
-        (NsKind::User, _) => {
-            Cause::from_u32(unsafe { (&raw const (*known).creds_cause).read_volatile() })
-        }
-        (NsKind::Pid, true) => Some(Cause::PidAllocated),
-        (NsKind::Pid, false) => Some(Cause::PidFreed),
-        _ => None,
+        (NsKind::User, _) => unsafe { (&raw const (*known).creds_cause).read_volatile() },
+        (NsKind::Pid, true) => Cause::PidAllocated as u32,
+        (NsKind::Pid, false) => Cause::PidFreed as u32,
+        _ => UNKNOWN_CAUSE,
     }
 }
 

@@ -11,8 +11,8 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{
-        Cause, Counter, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo,
-        UNKNOWN, What,
+        Counter, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, UNKNOWN,
+        What,
     },
     kind::{NsKind, Slot},
     layout::ABSENT,
@@ -27,6 +27,11 @@ use crate::{
 
 /// The first inode number that a namespace can have.
 const FIRST_INUM: u32 = 0xEFFF_FFF8;
+
+/// Where a [`Cause`](tracer_common::event::Cause) is expected and none is
+/// known. Causes are numbers here: the verifier would follow each way to turn
+/// one into the enum.
+pub const UNKNOWN_CAUSE: u32 = 0;
 
 /// Reserves a record, or counts that the ring buffer was full.
 #[inline(always)]
@@ -201,7 +206,7 @@ fn stashed_inode(key: u64) -> u64 {
 struct About {
     aux: u64,
     count: Option<u32>,
-    cause: Option<Cause>,
+    cause: u32,
     pulled: u32,
     below: u64,
 }
@@ -210,7 +215,7 @@ impl About {
     const NOTHING: Self = Self {
         aux: 0,
         count: None,
-        cause: None,
+        cause: UNKNOWN_CAUSE,
         pulled: 0,
         below: 0,
     };
@@ -241,7 +246,7 @@ pub fn reading(
     flags: u32,
     (key, kind): (u64, NsKind),
     reading: &Reading,
-    cause: Option<Cause>,
+    cause: u32,
     below: u64,
 ) -> bool {
     let about = About {
@@ -276,10 +281,7 @@ fn record(what: What, flags: u32, key: u64, kind: NsKind, about: &About) -> bool
         fill_header(&raw mut (*event).header, what, flags);
         fill_ns(&raw mut (*event).ns, key, kind);
         (*event).aux = about.aux;
-        (*event).cause = match about.cause {
-            Some(cause) => cause as u32,
-            None => 0,
-        };
+        (*event).cause = about.cause;
         (*event).pulled = about.pulled;
         (*event).below = about.below;
     }

@@ -44,7 +44,7 @@ pub fn is_disabled(pid_ns: u64) -> bool {
 fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32, cause: Cause) {
     let reading = observe(known, Watched::Tasks, || allocated(pid_ns));
     let pid = (key, NsKind::Pid);
-    if reading.flipped && !emit::reading(What::NsTasks, flags, pid, &reading, Some(cause), 0) {
+    if reading.flipped && !emit::reading(What::NsTasks, flags, pid, &reading, cause as u32, 0) {
         unreport(read(key, offset!(ns_inum)), Watched::Tasks);
     }
 }

@@ -12,7 +12,7 @@ use proptest::option;
 use proptest::prelude::*;
 use support::sim::event_at;
 use support::{COUNTS, IDS, OLD, check_sums, key};
-use tracer_common::event::Reason;
+use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::NsKind;
 
 /// Addresses are few, so that everything meets everything.
@@ -77,15 +77,19 @@ prop_compose! {
 fn bodies() -> BoxedStrategy<Body> {
     let facts = || facts().boxed();
     let nsproxies = || nsproxies().boxed();
+    let causes = || option::of(prop::sample::select(&Cause::ALL[..]));
     let reasons = prop::sample::select(&Reason::ALL[..]);
     prop_oneof![
         facts().prop_map(Body::Created),
-        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Activity {
-            ns,
-            sequence,
-            cause: None,
-            below: None
-        }),
+        (facts(), 0_u64..20, causes(), option::of(keys())).prop_map(
+            |(ns, sequence, cause, below)| Body::Activity {
+                ns,
+                sequence,
+                cause,
+                below
+            }
+        ),
+        facts().prop_map(|ns| Body::ClimbEnded(ns.as_ref())),
         facts().prop_map(Body::LastRef),
         facts().prop_map(|ns| Body::Freed(ns.as_ref())),
         (facts(), keys()).prop_map(|(ns, inode)| Body::NsfsOpened { ns, inode }),
@@ -94,10 +98,10 @@ fn bodies() -> BoxedStrategy<Body> {
         (reasons, nsproxies(), option::of(nsproxies()))
             .prop_map(|(reason, from, to)| Body::Switched { reason, from, to }),
         nsproxies().prop_map(Body::NsproxyFreed),
-        (facts(), 0_u64..20).prop_map(|(ns, sequence)| Body::Tasks {
+        (facts(), 0_u64..20, causes()).prop_map(|(ns, sequence, cause)| Body::Tasks {
             ns,
             sequence,
-            cause: None
+            cause
         }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),

@@ -113,6 +113,8 @@ pub(crate) struct World {
     /// Sets [`Origin::selected`] and [`Origin::is_actor`] of what follows.
     pub(crate) selected: bool,
     pub(crate) is_actor: bool,
+    /// The thread that runs.
+    pub(crate) thread: u32,
     /// What the last sentence caused, in full.
     pub(crate) transitions: Vec<Transition>,
     names: HashMap<u32, &'static str>,
@@ -130,6 +132,7 @@ impl World {
             now: 1_000_000_000_000,
             selected: false,
             is_actor: true,
+            thread: ACTOR.pid,
             transitions: Vec::new(),
             names: HashMap::new(),
             next_address: 0xffff_8880_0000_0000,
@@ -230,7 +233,7 @@ impl World {
         nsproxy
     }
 
-    fn tell(&mut self, body: Body) -> Vec<String> {
+    pub(crate) fn tell(&mut self, body: Body) -> Vec<String> {
         let time = self.tick();
         self.tell_at(time, body)
     }
@@ -240,7 +243,10 @@ impl World {
         let event = Event {
             origin: Origin {
                 time,
-                task: ACTOR,
+                task: Actor {
+                    pid: self.thread,
+                    ..ACTOR
+                },
                 cgroup: 7,
                 is_actor: self.is_actor,
                 selected: self.selected,
@@ -322,6 +328,32 @@ impl World {
             cause: None,
             below: None,
         })
+    }
+
+    /// The active count was read as after [`Self::count`], for this cause, on
+    /// the way up from a namespace that it owns if there is one below.
+    pub(crate) fn flip(
+        &mut self,
+        ns: &Ns,
+        count: u32,
+        cause: Option<Cause>,
+        below: Option<&Ns>,
+    ) -> Vec<String> {
+        self.sequence += 1;
+        let facts = NsFacts {
+            active: Some(count),
+            ..ns.facts
+        };
+        self.tell(Body::Activity {
+            ns: facts,
+            sequence: self.sequence,
+            cause,
+            below: below.map(|below| below.facts.key),
+        })
+    }
+
+    pub(crate) fn climb_ended(&mut self, ns: &Ns) -> Vec<String> {
+        self.tell(Body::ClimbEnded(ns.facts.as_ref()))
     }
 
     pub(crate) fn last_ref(&mut self, ns: &Ns) -> Vec<String> {

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod causes;
 mod contributors;
 mod counts;
 mod discovery;
@@ -19,7 +20,7 @@ mod walks;
 
 use std::num::NonZeroU64;
 
-use nslife::model::{Body, NsFacts, NsId, NsproxyFacts, State, What};
+use nslife::model::{Body, Key, NsFacts, NsId, NsproxyFacts, State, What};
 use support::{ACTOR, COUNTS, IDS, INITIAL, Ns, OLD, World};
 use tracer_common::event::Reason;
 use tracer_common::kind::{NsKind, Slot};

@@ -15,7 +15,8 @@ use tracer_common::{event::Reason, kind::NsKind};
 use crate::{
     schemas::{assert_valid, schema, validator},
     values::{
-        actor, clock, every_transition, initial, initial_nsproxy, namespace, report, step, switch,
+        actor, chain, clock, every_transition, initial, initial_nsproxy, namespace, report, step,
+        switch,
     },
 };
 
@@ -233,7 +234,7 @@ fn a_step_names_its_actor_only_if_there_is_one() {
     ));
     assert_eq!(
         keys(&known),
-        sorted(["schema", "ts", "event", "namespace", "actor"])
+        sorted(["schema", "ts", "event", "namespace", "cause", "actor"])
     );
     assert_eq!(known["ts"], "2026-11-22T01:00:02.500000000Z");
     assert_eq!(
@@ -245,6 +246,35 @@ fn a_step_names_its_actor_only_if_there_is_one() {
         &clock,
     ));
     assert_eq!(unknown["actor"], Value::Null);
+    assert_eq!(unknown["cause"], Value::Null);
+    let deactivated = written(&json::transition(
+        &step(Lifecycle::Deactivated, net, None),
+        &clock,
+    ));
+    assert_eq!(deactivated["cause"], "nsproxy_dropped");
+}
+
+#[test]
+fn a_chain_has_its_members_in_order() {
+    let written = written(&json::transition(&chain(), &clock()));
+    assert_valid(&validator("trace"), &written);
+    assert_eq!(written["event"], "chain");
+    assert_eq!(written["namespace"]["id"], 57);
+    let members: Vec<_> = written["members"].as_array().unwrap().iter().collect();
+    let member = |id: u64| {
+        let member = members
+            .iter()
+            .find(|member| member["namespace"]["id"] == id);
+        (
+            member.unwrap()["event"].clone(),
+            member.unwrap()["cause"].clone(),
+        )
+    };
+    assert_eq!(members.len(), 3);
+    for (index, id) in [1058, 1059, 1060].into_iter().enumerate() {
+        assert_eq!(members[index]["namespace"]["id"], id);
+        assert_eq!(member(id), ("deactivated".into(), "owned_went".into()));
+    }
 }
 
 #[test]

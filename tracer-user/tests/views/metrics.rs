@@ -9,7 +9,7 @@ use nslife::{
 };
 use tracer_common::{event::Reason, kind::NsKind};
 
-use crate::values::{every_transition, namespace, report, step};
+use crate::values::{chain, every_transition, namespace, report, step};
 
 /// Samples by name and labels.
 fn samples(metrics: &Metrics, format: Format) -> BTreeMap<String, f64> {
@@ -30,6 +30,58 @@ fn value(metrics: &Metrics, sample: &str) -> f64 {
         .unwrap_or_else(|| panic!("{sample} in {samples:#?}"))
 }
 
+/// What can bring about a step of most types; of user namespaces; of pid
+/// namespaces.
+const CAUSES: &[&str] = &[
+    "activated nsproxy_installed",
+    "activated nsfs_opened",
+    "activated unknown",
+    "resurrected nsproxy_installed",
+    "resurrected nsfs_opened",
+    "resurrected unknown",
+    "deactivated nsproxy_dropped",
+    "deactivated nsfs_closed",
+    "deactivated unknown",
+    "destroyed reference_dropped",
+    "destroyed unknown",
+];
+const USER_CAUSES: &[&str] = &[
+    "activated cred_taken",
+    "activated cred_changed",
+    "activated nsfs_opened",
+    "activated owned_came",
+    "activated unknown",
+    "resurrected cred_taken",
+    "resurrected cred_changed",
+    "resurrected nsfs_opened",
+    "resurrected owned_came",
+    "resurrected unknown",
+    "deactivated cred_changed",
+    "deactivated cred_reaped",
+    "deactivated fork_failed",
+    "deactivated nsfs_closed",
+    "deactivated owned_went",
+    "deactivated unknown",
+    "destroyed reference_dropped",
+    "destroyed unknown",
+];
+const PID_CAUSES: &[&str] = &[
+    "activated nsproxy_installed",
+    "activated pid_allocated",
+    "activated nsfs_opened",
+    "activated unknown",
+    "resurrected nsproxy_installed",
+    "resurrected pid_allocated",
+    "resurrected nsfs_opened",
+    "resurrected unknown",
+    "deactivated nsproxy_dropped",
+    "deactivated pid_freed",
+    "deactivated nsfs_closed",
+    "deactivated unknown",
+    "destroyed reference_dropped",
+    "destroyed unknown",
+];
+
 #[test]
 fn every_label_set_is_there_from_the_start() {
     let found = samples(&Metrics::new("1.2.3"), Format::OpenMetrics);
@@ -38,6 +90,8 @@ fn every_label_set_is_there_from_the_start() {
         "nslife_events_total",
         "nslife_resyncs_total",
         "nslife_resync_corrections_total",
+        "nslife_cascade_length_count",
+        "nslife_cascade_length_sum",
         "nslife_complete",
         "nslife_activity_partial",
         "nslife_scrape_duration_seconds",
@@ -51,9 +105,22 @@ fn every_label_set_is_there_from_the_start() {
             ));
         }
         for step in Lifecycle::ALL.map(Lifecycle::name) {
-            expected.insert(format!(
-                "nslife_namespace_{step}_total{{ns_type=\"{kind}\"}}"
-            ));
+            let own: &[&str] = match kind {
+                "user" => USER_CAUSES,
+                "pid" => PID_CAUSES,
+                _ => CAUSES,
+            };
+            if ["created", "freed"].contains(&step) {
+                expected.insert(format!(
+                    "nslife_namespace_{step}_total{{ns_type=\"{kind}\"}}"
+                ));
+            }
+            for cause in own.iter().filter_map(|cause| cause.strip_prefix(step)) {
+                expected.insert(format!(
+                    "nslife_namespace_{step}_total{{ns_type=\"{kind}\",cause=\"{}\"}}",
+                    cause.trim_start()
+                ));
+            }
         }
     }
     for reason in Reason::ALL.map(Reason::name) {
@@ -69,6 +136,9 @@ fn every_label_set_is_there_from_the_start() {
         "undecodable",
     ] {
         expected.insert(format!("nslife_events_lost_total{{cause=\"{cause}\"}}"));
+    }
+    for length in ["1.0", "2.0", "4.0", "8.0", "16.0", "32.0", "+Inf"] {
+        expected.insert(format!("nslife_cascade_length_bucket{{le=\"{length}\"}}"));
     }
     for state in ["attached", "not_needed", "missing"] {
         expected.insert(format!("nslife_hooks{{state=\"{state}\"}}"));
@@ -102,11 +172,39 @@ fn every_step_counts_once() {
     for kind in Lifecycle::ALL {
         metrics.transition(&step(kind, namespace(57, NsKind::Net), None));
     }
-    for kind in Lifecycle::ALL.map(Lifecycle::name) {
-        let sample = |ns_type| format!("nslife_namespace_{kind}_total{{ns_type=\"{ns_type}\"}}");
-        assert_eq!(value(&metrics, &sample("net")), 1.0);
-        assert_eq!(value(&metrics, &sample("user")), 0.0);
+    let samples = samples(&metrics, Format::OpenMetrics);
+    for (step, cause) in [
+        ("created", ""),
+        ("activated", ",cause=\"nsproxy_installed\""),
+        ("deactivated", ",cause=\"nsproxy_dropped\""),
+        ("resurrected", ",cause=\"nsfs_opened\""),
+        ("destroyed", ",cause=\"reference_dropped\""),
+        ("freed", ""),
+    ] {
+        let family = format!("nslife_namespace_{step}_total");
+        let counted: Vec<_> = samples
+            .iter()
+            .filter(|(name, value)| name.starts_with(&family) && **value > 0.0)
+            .collect();
+        let expected = format!("{family}{{ns_type=\"net\"{cause}}}");
+        assert_eq!(counted, [(&expected, &1.0)]);
     }
+}
+
+#[test]
+fn a_chain_counts_each_of_its_steps() {
+    let metrics = Metrics::new("0");
+    metrics.transition(&chain());
+    let went = "nslife_namespace_deactivated_total{ns_type=\"user\",cause=\"owned_went\"}";
+    assert_eq!(value(&metrics, went), 3.0);
+    let length = |le| {
+        value(
+            &metrics,
+            &format!("nslife_cascade_length_bucket{{le=\"{le}\"}}"),
+        )
+    };
+    assert_eq!((length("2.0"), length("4.0")), (0.0, 1.0));
+    assert_eq!(value(&metrics, "nslife_cascade_length_sum"), 3.0);
 }
 
 #[test]
@@ -205,7 +303,10 @@ fn both_formats_have_the_same_samples_and_are_well_formed() {
     assert!(open.ends_with("\n# EOF\n"));
     let plain = metrics.encode(Format::Prometheus).unwrap();
     assert!(!plain.contains("# EOF") && !plain.contains("# UNIT"));
-    for (text, suffixes) in [(&open, &["_total", "_info"][..]), (&plain, &[])] {
+    for (text, suffixes) in [
+        (&open, &["_total", "_info", "_bucket", "_count", "_sum"][..]),
+        (&plain, &["_bucket", "_count", "_sum"]),
+    ] {
         check_structure(text, suffixes);
     }
 }
@@ -223,7 +324,10 @@ fn check_structure(text: &str, suffixes: &[&str]) {
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
             assert_eq!(help, Some(name), "{line}");
-            assert!(["counter", "gauge", "info"].contains(&kind), "{line}");
+            assert!(
+                ["counter", "gauge", "histogram", "info"].contains(&kind),
+                "{line}"
+            );
             family = Some(name);
         } else {
             let name = line.split(['{', ' ']).next().unwrap();

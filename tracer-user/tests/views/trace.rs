@@ -15,8 +15,8 @@ use tracer_common::{
 };
 
 use crate::values::{
-    actor, at, clock, every_transition, initial_ids, initial_nsproxy, namespace, nsproxy_with,
-    step, switch,
+    actor, at, chain, clock, every_transition, initial_ids, initial_nsproxy, namespace,
+    nsproxy_with, step, switch,
 };
 
 fn text(palette: Palette) -> TraceText {
@@ -68,12 +68,12 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  created        user    4026533058    1058  owner 3, level 1, uid 1000, by unshare[100]
 03:00:02.500000  created        net     4026532057      57  owner 3, by unshare[100]
 03:00:02.500000  switched       -                -       -  unshare[100] unshare: net 4026531838→4026532057
-03:00:02.500000  activated      net     4026532057      57  held by 1 nsproxy, by unshare[100]
+03:00:02.500000  activated      net     4026532057      57  nsproxy installed, held by 1 nsproxy, by unshare[100]
 03:00:02.500000  switched       -                -       -  unshare[100] exit: left net 4026532057 (the last in it)
 03:00:02.500000  switched       -                -       -  unshare[100] exit: left initial namespaces only
 03:00:02.500000  nsproxy_freed  -                -       -  nsproxy 12: net 4026532057
-03:00:02.500000  deactivated    net     4026532057      57  references left: 2
-03:00:02.500000  resurrected    net     4026532057      57  held by 1 nsproxy
+03:00:02.500000  deactivated    net     4026532057      57  nsproxy dropped, references left: 2
+03:00:02.500000  resurrected    net     4026532057      57  file or mount opened, held by 1 nsproxy
 03:00:02.500000  destroyed      net     4026532057      57  after 1.5 s
 03:00:02.500000  destroyed      mnt     4026532059      59  after 1.5 s, never active
 03:00:02.500000  freed          net     4026532057      57  12.3 ms after the last reference";
@@ -102,7 +102,20 @@ fn a_count_that_was_read_earlier_is_not_shown() {
     let mut transition = step(Lifecycle::Deactivated, net, None);
     transition.at += 1;
     let line = text(Palette::PLAIN).transition(&transition, &clock());
-    assert!(line.ends_with("4026532057      57"), "{line}");
+    assert!(
+        line.ends_with("4026532057      57  nsproxy dropped"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_chain_is_a_tree() {
+    let expected = "\
+TIME             EVENT          TYPE          INUM      ID  WHAT
+03:00:02.500000  deactivated    user    4026533058    1058  └ with net 4026532057, references left: 2
+03:00:02.500000  deactivated    user    4026533059    1059    └ with user 4026533058, references left: 2
+03:00:02.500000  deactivated    user    4026533060    1060      └ with user 4026533059, references left: 2";
+    assert_eq!(shown(&[chain()]), expected);
 }
 
 #[test]

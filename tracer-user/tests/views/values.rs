@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
-        Actor, Comm, Contributors, Counts, Creator, Lifecycle, Namespace, NsId, Nsproxy, NsproxyId,
-        State, Switch, Transition, What,
+        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, Lifecycle, Namespace, NsId,
+        Nsproxy, NsproxyId, State, Switch, Transition, What,
     },
     view::clock::Clock,
 };
@@ -152,6 +152,28 @@ pub(crate) fn selected(transition: Transition) -> Transition {
     }
 }
 
+/// A network namespace that became inactive, and three user namespaces with it.
+pub(crate) fn chain() -> Transition {
+    let inactive = |id, kind| {
+        let What::Namespace { ns, .. } =
+            step(Lifecycle::Deactivated, namespace(id, kind), None).what
+        else {
+            panic!("a step");
+        };
+        ns
+    };
+    let link = |id| ChainLink {
+        step: Lifecycle::Deactivated,
+        cause: Cause::OwnedWent,
+        ns: inactive(id, NsKind::User),
+    };
+    at(What::Chain(Box::new(Chain {
+        namespace: inactive(57, NsKind::Net),
+        actor: None,
+        links: [1058, 1059, 1060].map(link).to_vec(),
+    })))
+}
+
 /// A step in the life of a namespace, with the state that it leads to.
 pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transition {
     let (state, active) = match step {
@@ -221,6 +243,7 @@ pub(crate) fn every_transition() -> Vec<Transition> {
         _ => switch(task, reason, initial_nsproxy(), Some(own)),
     }));
     all.push(at(What::NsproxyFreed(own)));
+    all.push(chain());
     all
 }
 

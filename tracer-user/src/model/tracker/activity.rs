@@ -3,7 +3,7 @@
 use super::super::{Key, Lifecycle, NsFacts, State};
 use super::Tracker;
 use super::chains::Pulled;
-use super::entry::NsHandle;
+use super::entry::{Entry, NsHandle};
 use super::inodes::Inodes;
 use super::sink::Sink;
 
@@ -109,8 +109,15 @@ impl Tracker {
         }
     }
 
-    /// Adds an owner to a chain. False if that has no beginning.
+    /// Adds an owner to a chain. False if what is said to have pulled it along
+    /// cannot have.
     fn pull(&mut self, pulled: &Pulled, sink: &mut Sink<'_>) -> bool {
+        let has_pulled = |entry: &Entry| {
+            entry.owner == Some(pulled.handle) && entry.state() == Some(pulled.ns.state)
+        };
+        if !self.namespaces.get(pulled.by).is_some_and(has_pulled) {
+            return false;
+        }
         let mut chains = std::mem::take(&mut self.chains);
         let added = chains.add(pulled, |by| self.view(by), sink);
         self.chains = chains;

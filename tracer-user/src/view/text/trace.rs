@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use jiff::{Timestamp, tz::TimeZone};
-use tracer_common::kind::Slot;
+use tracer_common::{event::Cause, kind::Slot};
 
 use super::{
     style::{self, Palette},
@@ -88,18 +88,12 @@ impl TraceText {
                 cause,
                 actor,
             } => {
-                let why = list(
-                    [cause.map(|cause| words::cause(cause).into())]
-                        .into_iter()
-                        .flatten(),
-                );
+                // That of a destruction says what the step does.
+                let cause = cause.filter(|cause| *cause != Cause::ReferenceDropped);
+                let why = cause.map(|cause| words::cause(cause).into());
                 let step = step_of(*step, ns, actor.as_ref(), transition.at);
-                self.row(
-                    name,
-                    at,
-                    Some(ns),
-                    &list(why.into_iter().chain(step)).unwrap_or_default(),
-                )
+                let what = list(why.into_iter().chain(step)).unwrap_or_default();
+                self.row(name, at, Some(ns), &what)
             }
             What::Chain(chain) => self.chain(chain, at, transition.at),
             What::Switched(switch) => self.row(name, at, None, &self.switch(switch)),

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use nslife::model::{Body, Contributors, Key, NsFacts};
+use tracer_common::event::Cause;
 use tracer_common::kind::NsKind;
 
 use super::Sim;
@@ -42,7 +43,19 @@ impl Sim {
         for (because, ns) in all.iter_mut().zip(&self.namespaces) {
             because.nsfs += u32::from(ns.inode.is_some());
         }
-        // Owners after what they own.
+        for index in self.upwards() {
+            let owner = self.namespaces[index].facts.owner;
+            if total(&all[index]) > 0
+                && let Some(&owner) = owner.and_then(|key| places.get(&key))
+            {
+                all[owner].owned += 1;
+            }
+        }
+        all
+    }
+
+    /// All of them, owners after what they own.
+    fn upwards(&self) -> Vec<usize> {
         let depth = |&index: &usize| match self.namespaces[index].facts {
             NsFacts {
                 kind: NsKind::User,
@@ -53,15 +66,7 @@ impl Sim {
         };
         let mut order: Vec<usize> = (0..self.namespaces.len()).collect();
         order.sort_by_key(depth);
-        for index in order {
-            let owner = self.namespaces[index].facts.owner;
-            if total(&all[index]) > 0
-                && let Some(&owner) = owner.and_then(|key| places.get(&key))
-            {
-                all[owner].owned += 1;
-            }
-        }
-        all
+        order
     }
 
     /// The active count of one of them, kept or not.
@@ -105,20 +110,37 @@ impl Sim {
         if !self.kernel.config.kernel_counts {
             return;
         }
-        for (index, because) in self.contributors().iter().enumerate() {
+        let contributors = self.contributors();
+        let mut flipped: Vec<(Option<Key>, Key, bool)> = Vec::new();
+        let mut climbed = None;
+        for index in self.upwards() {
             let ns = &mut self.namespaces[index];
-            let active = total(because) > 0;
-            if active != ns.active {
-                ns.active = active;
-                ns.drawn += 1;
-                let sequence = ns.drawn;
-                self.say_of(index, |ns| Body::Activity {
-                    ns,
-                    sequence,
-                    cause: None,
-                    below: None,
-                });
+            let active = total(&contributors[index]) > 0;
+            if active == ns.active {
+                continue;
             }
+            ns.active = active;
+            ns.drawn += 1;
+            let (sequence, key) = (ns.drawn, ns.facts.key);
+            let pulls = |&&(owner, _, state): &&_| owner == Some(key) && state == active;
+            let below = flipped.iter().rev().find(pulls).map(|&(_, below, _)| below);
+            flipped.push((ns.facts.owner, key, active));
+            let cause = below.map(|_| match active {
+                true => Cause::OwnedCame,
+                false => Cause::OwnedWent,
+            });
+            self.say_of(index, |ns| Body::Activity {
+                ns,
+                sequence,
+                cause,
+                below,
+            });
+            if below.is_some() {
+                climbed = Some(self.namespaces[index].facts.as_ref());
+            }
+        }
+        if let Some(end) = climbed {
+            self.say(Body::ClimbEnded(end));
         }
     }
 

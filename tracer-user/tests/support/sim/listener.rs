@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZeroU32;
 
 use nslife::model::{
-    Body, Contributors, Corrections, Event, Key, Namespace, NsId, NsRef, NsproxyFacts, State,
-    Tracker, Transition, Walk, What,
+    Body, Chain, ChainLink, Contributors, Corrections, Event, Key, Lifecycle, Namespace, NsId,
+    NsRef, NsproxyFacts, State, Tracker, Transition, Walk, What,
 };
+use tracer_common::event::Cause;
 use tracer_common::kind::NsKind;
 
 use super::super::{check, check_sums};
@@ -75,7 +76,13 @@ impl Listener {
 
     pub(crate) fn hear(&mut self, event: &Event) {
         self.heard.push(brief(event));
+        let said = self.transitions.len();
         self.tracker.apply(event, &mut self.transitions);
+        for transition in &self.transitions[said..] {
+            if let What::Chain(chain) = &transition.what {
+                self.expect_a_chain(chain);
+            }
+        }
         check_sums(&self.tracker, self.kernel.config);
     }
 
@@ -142,6 +149,22 @@ impl Listener {
             }
         }
         self.expect_equal(&shown, &truth, sim);
+    }
+
+    /// Panics unless each of these is the owner of the one before, and all took
+    /// a step in the same direction.
+    fn expect_a_chain(&self, chain: &Chain) {
+        let mut below = &chain.namespace;
+        for ChainLink { step, cause, ns } in &chain.links {
+            let fits = match cause {
+                Cause::OwnedWent => *step == Lifecycle::Deactivated,
+                _ => *step != Lifecycle::Deactivated,
+            };
+            if below.owner != Some(ns.id) || below.state != ns.state || !fits {
+                self.fail(&format!("{ns:?} is no link above {below:?}"));
+            }
+            below = ns;
+        }
     }
 
     fn expect_equal(&self, shown: &Picture, truth: &Picture, sim: &Sim) {
