@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    io::Write as _,
     net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener},
     process::{Command, Output},
 };
 
@@ -32,13 +33,18 @@ fn assert_decent(output: &Output) {
 
 #[test]
 fn usage_errors_name_the_possible_values_and_exit_with_2() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (
             &["list", "--ns-type", "net,foo"],
             "mnt, uts, ipc, user, pid, net, cgroup, time",
         ),
         (&["list", "--state", "dead"], "active, inactive, destroyed"),
         (&["list", "--output", "yaml"], "table, json, tree"),
+        (&["list", "--from", "kernel"], "auto, daemon, walk"),
+        (
+            &["daemon", "--control-socket", "x", "--no-control-socket"],
+            "cannot be used with",
+        ),
         (&["trace", "--event", "born"], "created, activated"),
         (&["trace", "--output", "xml"], "text, json"),
         (&["trace", "--duration", "10"], "10s or 2m"),
@@ -137,6 +143,80 @@ fn a_port_in_use_is_told_before_anything_is_loaded() {
     assert!(complaint.contains("--web.listen-address"), "{text}");
     assert!(!text.contains("nslife doctor"), "{text}");
     assert_decent(&output);
+}
+
+#[test]
+fn a_control_socket_that_cannot_be_is_told_before_anything_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    let _listener = UnixListener::bind(&taken).unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    for (path, expected) in [(&taken, "in use"), (&file, "not a socket")] {
+        let path = path.to_str().unwrap();
+        let free = "127.0.0.1:0";
+        let arguments = ["--web.listen-address", free, "--control-socket", path];
+        let output = nslife(&[&["daemon"], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let text = stderr(&output);
+        let complaint = text
+            .lines()
+            .find(|line| line.starts_with("nslife: "))
+            .unwrap();
+        for word in [path, expected, "--no-control-socket"] {
+            assert!(complaint.contains(word), "{text}");
+        }
+        assert_decent(&output);
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+}
+
+/// Whoever insists on a daemon is told; whoever does not gets a list, or hears
+/// why there is none, besides.
+#[test]
+fn a_daemon_that_makes_no_sense_is_no_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            stream.unwrap().write_all(b"{\"protocol\":").unwrap();
+        }
+    });
+    let path = path.to_str().unwrap();
+    let list = |from| nslife(&["list", "--from", from, "--control-socket", path]);
+
+    let insisting = list("daemon");
+    assert_eq!(insisting.status.code(), Some(1));
+    assert!(insisting.stdout.is_empty());
+    let text = stderr(&insisting);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    for word in [path, "makes no sense", "--from walk"] {
+        assert!(text.contains(word), "{text}");
+    }
+
+    let own = list("walk");
+    assert!(!stderr(&own).contains(path));
+    let falling_back = list("auto");
+    assert_eq!(falling_back.status, own.status);
+    let text = stderr(&falling_back);
+    let (note, rest) = text.split_once('\n').unwrap();
+    assert!(note.contains("makes no sense"), "{text}");
+    assert_eq!(rest, stderr(&own));
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_missed_by_those_who_insist() {
+    let path = "/no/such/control.sock";
+    let list = |from| nslife(&["list", "--from", from, "--control-socket", path]);
+    let output = list("daemon");
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.starts_with("nslife: no daemon answers at /no/such/control.sock"),
+        "{text}"
+    );
+    assert!(!stderr(&list("auto")).contains(path));
 }
 
 #[test]

@@ -141,9 +141,10 @@ fn write(
     source: Source,
 ) -> io::Result<()> {
     let shown: Vec<_> = all.iter().filter(|ns| args.wants(ns)).copied().collect();
+    let now = snapshot.taken_at;
     match args.output {
-        Output::Table => table::write_namespaces(out, palette(), &shown, all),
-        Output::Tree => tree::write_tree(out, palette(), &shown, all),
+        Output::Table => table::write_namespaces(out, palette(), &shown, all, now),
+        Output::Tree => tree::write_tree(out, palette(), &shown, all, now),
         Output::Json => {
             let clock = Clock::sample();
             let time = |boottime| rfc3339(clock.wall(boottime));

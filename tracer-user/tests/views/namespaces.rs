@@ -6,7 +6,7 @@ use nslife::{
 };
 use tracer_common::kind::NsKind;
 
-use crate::values::{initial, namespace};
+use crate::values::{NOW, initial, namespace};
 
 fn system() -> Vec<Namespace> {
     let inactive = Namespace {
@@ -46,13 +46,13 @@ fn system() -> Vec<Namespace> {
 
 fn table(shown: &[Namespace], all: &[Namespace]) -> String {
     let mut out = Vec::new();
-    write_namespaces(&mut out, Palette::PLAIN, shown, all).unwrap();
+    write_namespaces(&mut out, Palette::PLAIN, shown, all, NOW).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn tree(shown: &[Namespace], all: &[Namespace]) -> String {
     let mut out = Vec::new();
-    write_tree(&mut out, Palette::PLAIN, shown, all).unwrap();
+    write_tree(&mut out, Palette::PLAIN, shown, all, NOW).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -67,7 +67,7 @@ uts   4026532061  61  active       -       -      -           -  -
 user  4026531834   3  active       2       1     90           -  initial
 user  4026532058  58  active       2       1      3  4026531834  1 nsproxy, 1 owned namespace
 net   4026531838   7  active       2       1     90  4026531834  initial
-net   4026532060  60  inactive     1       0      0  4026532058  references alone
+net   4026532060  60  inactive     1       0      0  4026532058  references alone, for 1.5 s, made by unshare[100]
 "
     );
     assert_eq!(
@@ -87,6 +87,9 @@ fn an_inactive_pid_namespace_says_which_procfs_holds_it() {
                 pids: u32::from(state == State::Active),
                 ..Contributors::default()
             },
+            // As a single look finds it.
+            since: None,
+            creator: None,
             ..namespace(57, NsKind::Pid)
         };
         let text = table(&[ns], &[ns]);
@@ -107,7 +110,7 @@ fn owners_stand_above_what_they_own() {
         "\
 user 4026531834 (id 3) active: initial, 90 tasks
 ├── user 4026532058 (id 58) active: 1 nsproxy, 1 owned namespace, 3 tasks, uid 1000
-│   └── net 4026532060 (id 60) inactive: references alone, references 1
+│   └── net 4026532060 (id 60) inactive: references alone, references 1, for 1.5 s, made by unshare[100]
 └── net 4026531838 (id 7) active: initial, 90 tasks
 (owner not known)
 └── uts 4026532061 (id 61) active

@@ -19,7 +19,7 @@ use tracer_common::{
 pub(crate) const INITIAL_USER: NsId = NsId(3);
 
 /// When the transitions here happen, after boot.
-const NOW: u64 = 2_500_000_000;
+pub(crate) const NOW: u64 = 2_500_000_000;
 
 /// A clock of a machine that booted at one in the morning.
 pub(crate) fn clock() -> Clock {

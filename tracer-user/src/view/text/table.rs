@@ -9,7 +9,7 @@ use anstyle::Style;
 
 use super::{
     style::{self, Palette},
-    words::why,
+    words::{history, list, why},
 };
 use crate::model::{Namespace, NsId};
 
@@ -67,12 +67,13 @@ pub fn write_table<const N: usize>(
 const UNKNOWN: &str = "-";
 
 /// Writes namespaces as a table. `all` are the namespaces that owners may be
-/// looked up in.
+/// looked up in, and `now` (`CLOCK_BOOTTIME`) is when this was the picture.
 pub fn write_namespaces(
     out: &mut impl Write,
     palette: Palette,
     shown: &[Namespace],
     all: &[Namespace],
+    now: u64,
 ) -> io::Result<()> {
     let inums: BTreeMap<NsId, u32> = all.iter().map(|ns| (ns.id, ns.inum)).collect();
     let heading = [
@@ -102,7 +103,11 @@ pub fn write_namespaces(
                 number(ns.counts.active),
                 number(ns.tasks),
                 number(ns.owner.and_then(|owner| inums.get(&owner).copied())),
-                (why(ns).unwrap_or_else(|| UNKNOWN.into()), style::FAINT),
+                (
+                    list([why(ns), history(ns, now)].into_iter().flatten())
+                        .unwrap_or_else(|| UNKNOWN.into()),
+                    style::FAINT,
+                ),
             ]
         })
         .collect();

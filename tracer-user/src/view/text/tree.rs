@@ -7,20 +7,22 @@ use std::{
 
 use super::{
     style::{self, Palette},
-    words::{list, why},
+    words::{history, list, why},
 };
 use crate::model::{Namespace, NsId, State};
 
 /// Writes the namespaces in `shown`, with the owners that lead to them from
 /// `all`, below the user namespaces that own them. Those whose owner is not
-/// known come last, under a root of their own.
+/// known come last, under a root of their own. `now` (`CLOCK_BOOTTIME`) is when
+/// this was the picture.
 pub fn write_tree(
     out: &mut impl Write,
     palette: Palette,
     shown: &[Namespace],
     all: &[Namespace],
+    now: u64,
 ) -> io::Result<()> {
-    let tree = Tree::new(palette, shown, all);
+    let tree = Tree::new(palette, shown, all, now);
     let (roots, orphans) = tree.tops();
     for root in roots {
         writeln!(out, "{}", tree.label(root))?;
@@ -39,13 +41,14 @@ pub fn write_tree(
 
 struct Tree<'a> {
     palette: Palette,
+    now: u64,
     asked: BTreeSet<NsId>,
     nodes: BTreeMap<NsId, &'a Namespace>,
     owned: BTreeMap<NsId, Vec<&'a Namespace>>,
 }
 
 impl<'a> Tree<'a> {
-    fn new(palette: Palette, shown: &[Namespace], all: &'a [Namespace]) -> Self {
+    fn new(palette: Palette, shown: &[Namespace], all: &'a [Namespace], now: u64) -> Self {
         let known: BTreeMap<_, _> = all.iter().map(|ns| (ns.id, ns)).collect();
         let mut nodes = BTreeMap::new();
         for ns in shown {
@@ -70,6 +73,7 @@ impl<'a> Tree<'a> {
         }
         Self {
             palette,
+            now,
             asked: shown.iter().map(|ns| ns.id).collect(),
             nodes,
             owned,
@@ -130,7 +134,9 @@ impl<'a> Tree<'a> {
             .refs
             .filter(|_| ns.state == State::Inactive)
             .map(|refs| format!("references {refs}"));
-        let facts = [why(ns), tasks, uid, refs].into_iter().flatten();
+        let facts = [why(ns), tasks, uid, refs, history(ns, self.now)]
+            .into_iter()
+            .flatten();
         let text = format!("{} {} (id {})", ns.kind.name(), ns.inum, ns.id.0,);
         let state = format!(
             " {}",
