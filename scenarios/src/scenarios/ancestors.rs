@@ -52,6 +52,10 @@ pub(super) fn ns_get_userns_revives(world: &World) -> Result<()> {
 
     sitter.close(outer_file)?;
     stage.lives(outer, OUT_OF_REACH_AGAIN)?;
+    let (came, went) = ("nsfs_opened", "nsfs_closed");
+    stage.because(&net, &["nsproxy_installed", "nsproxy_dropped", came, went])?;
+    stage.because(inner, &["cred_changed", "cred_reaped", "owned_came", went])?;
+    stage.because(outer, &["cred_changed", "owned_went", "owned_came", went])?;
     sitter.close(socket)?;
     stage.all_live([&net, inner, outer], WHOLE_TWICE)?;
     end_sitter(&mut stage, sitter)?;
@@ -102,6 +106,17 @@ pub(super) fn ns_get_parent_revives(world: &World) -> Result<()> {
     keeper.close(inner_file)?;
     stage.all_live([&inner, &owner], WHOLE)?;
     stage.lives(&outer, WHOLE_TWICE)?;
+    stage.because(
+        &outer,
+        &[
+            "nsproxy_installed",
+            "pid_freed",
+            "nsfs_opened",
+            "nsfs_closed",
+        ],
+    )?;
+    stage.because(&inner, &["nsproxy_installed", "nsfs_closed"])?;
+    stage.because(&owner, &["cred_taken", "owned_went"])?;
 
     stage.changes(&init.task(), &[born, EXIT])?;
     stage.changes(&child.task(), &[born, EXIT])?;
