@@ -100,6 +100,10 @@ impl Tracker {
                 ns,
             });
             if !pulled.is_some_and(|pulled| self.pull(&pulled, sink)) {
+                if self.config.kernel_counts {
+                    // Whatever this thread was climbing, it has come down.
+                    self.chains.end(sink);
+                }
                 sink.namespace(step, ns);
             }
         }
