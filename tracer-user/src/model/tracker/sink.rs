@@ -116,7 +116,7 @@ impl<'a> Sink<'a> {
         self.say(What::NsproxyFreed(nsproxy));
     }
 
-    fn say(&mut self, what: What) {
+    pub(super) fn say(&mut self, what: What) {
         self.push(Transition {
             at: self.at,
             selected: self.selected,
