@@ -5,7 +5,7 @@ use std::{collections::HashMap, mem::offset_of, ops::RangeInclusive};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::{
-    event::{Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, What},
+    event::{Header, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, What},
     kind::Slot,
     walk::{Tag, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
 };
@@ -51,6 +51,13 @@ const HEADER: Fields = &[
     (offset_of!(Header, pid), Pid),
     (offset_of!(Header, tgid), Pid),
     (offset_of!(Header, comm), Comm),
+];
+
+const NET_CLEANUP: Fields = &[
+    (offset_of!(NetCleanupEvent, begin), Time),
+    (offset_of!(NetCleanupEvent, exits_begin), Time),
+    (offset_of!(NetCleanupEvent, exits_end), Time),
+    (offset_of!(NetCleanupEvent, end), Time),
 ];
 
 const NS: Fields = &[
@@ -172,6 +179,10 @@ impl Redactor {
                 self.fields(bytes, offset_of!(NsproxyEvent, from), &NSPROXY)?;
                 self.fields(bytes, offset_of!(NsproxyEvent, to), &NSPROXY)?;
                 size_of::<NsproxyEvent>()
+            }
+            What::NetCleanup => {
+                self.fields(bytes, 0, NET_CLEANUP)?;
+                size_of::<NetCleanupEvent>()
             }
             What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;

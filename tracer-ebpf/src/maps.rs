@@ -10,7 +10,7 @@ use tracer_common::{
     walk::{RingCursor, WalkInit, WalkNs, WalkNsproxy},
 };
 
-use crate::{cred::Cred, known::Known};
+use crate::{cred::Cred, known::Known, netns::Round};
 
 /// Records to userspace. Userspace sets the size.
 #[map]
@@ -55,6 +55,11 @@ pub static DOING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
 /// the nsproxy is freed. Least recently used, since most outlive the thread.
 #[map]
 pub static LEFT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// The round of cleaning up network namespaces that goes on: the kernel has one
+/// thread for it (`netns_wq`).
+#[map]
+pub static NET_ROUND: Array<Round> = Array::with_max_entries(1, 0);
 
 /// Namespaces and nsproxies that the current walk has just written, so that
 /// a thousand tasks in one namespace write it once. Forgetting is harmless.

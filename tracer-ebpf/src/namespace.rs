@@ -13,9 +13,9 @@ use tracer_common::{
 
 use crate::{
     emit::{self, common_of, kind_of},
-    known::{Known, is_initial},
+    known::{Known, is_initial, recall},
     maps::{NAMESPACES, count},
-    mem::{number, offset, read},
+    mem::{number, offset, peek, read},
     select,
 };
 
@@ -132,6 +132,20 @@ last_ref_programs! {
     last_ref_time: Time;
 }
 
+/// Up to 6.17: `void put_ipc_ns(struct ipc_namespace *ns)`, left. It says
+/// nothing about whether that was the last reference; if it was, the namespace
+/// waits for a worker or is gone. What still has its number is there.
+#[fexit]
+pub fn ipc_put(ctx: FExitContext) -> i32 {
+    let key = common_of(ctx.arg(0), NsKind::Ipc);
+    let inum: u32 = peek(key, offset!(ns_inum));
+    let is_unused = peek::<u32>(key, offset!(ns_refs)) == 0;
+    if is_unused && recall(inum, key).is_some() {
+        emit::parting(What::NsLastRef, key, NsKind::Ipc as u32, inum);
+    }
+    0
+}
+
 /// `void proc_free_inum(unsigned int inum)`, for all types on all kernels,
 /// before the number can be reused. Entries of procfs share the numbers:
 /// those are not in the map.
@@ -146,7 +160,7 @@ pub fn free_inum(ctx: FEntryContext) -> i32 {
     let Some(known) = (unsafe { NAMESPACES.get(inum) }) else {
         return 0;
     };
-    emit::freed(known.key, known.kind, inum);
+    emit::parting(What::NsFreed, known.key, known.kind, inum);
     // Somebody else may have removed it: that is what was wanted.
     let _ = NAMESPACES.remove(inum);
     0

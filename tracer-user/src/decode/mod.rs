@@ -11,8 +11,8 @@ mod cursor;
 mod tests;
 
 use tracer_common::event::{
-    Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent,
-    NsproxyInfo, Reason, UNKNOWN, What,
+    Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NetCleanupEvent, NsEvent, NsInfo,
+    NsproxyEvent, NsproxyInfo, Phase, Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -20,7 +20,7 @@ use tracer_common::walk::{
 };
 
 use crate::model::{
-    Actor, Body, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts, WalkInit,
+    Actor, Body, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts, WalkInit,
     WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
@@ -87,6 +87,9 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
         }
+        What::NetCleanup => {
+            cursor.expect_exactly("net clean-up event", size_of::<NetCleanupEvent>())?;
+        }
     }
     let origin = origin(&mut cursor)?;
     let body = match what {
@@ -135,6 +138,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             cursor.skip(REASON)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
+        What::NetCleanup => net_cleanup(&mut cursor)?,
     };
     Ok(Event { origin, body })
 }
@@ -363,6 +367,33 @@ fn switched(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
         from: nsproxy(cursor, "from")?,
         to: maybe_nsproxy(cursor)?,
     })
+}
+
+/// The rest of a [`NetCleanupEvent`].
+fn net_cleanup(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
+    let offset = cursor.offset();
+    let value = cursor.u32()?;
+    let phase = Phase::from_u32(value).ok_or(DecodeError::Unknown {
+        field: "phase of a net clean-up",
+        offset,
+        value,
+    })?;
+    cursor.skip(4)?;
+    let began = cursor.moment("beginning of a net clean-up")?;
+    Ok(match phase {
+        Phase::Begin => Body::NetCleanupBegan { at: began },
+        Phase::End => Body::NetCleanupEnded(CleanupTimes {
+            began,
+            exits_began: seen(cursor.u64()?),
+            exits_ended: seen(cursor.u64()?),
+            ended: cursor.moment("end of a net clean-up")?,
+        }),
+    })
+}
+
+/// A time in which 0 means that it was not seen.
+fn seen(time: u64) -> Option<u64> {
+    (time != 0).then_some(time)
 }
 
 /// An [`NsproxyInfo`] that must be there.

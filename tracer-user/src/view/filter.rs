@@ -22,6 +22,8 @@ pub enum EventName {
     Switched,
     /// An nsproxy is no more.
     NsproxyFreed,
+    /// Network namespaces were cleaned up.
+    NetCleanup,
     /// Records were lost.
     Lost,
     /// The picture was renewed by a walk.
@@ -30,7 +32,7 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -42,6 +44,7 @@ impl EventName {
         Self::Init(InitStep::Dead),
         Self::Switched,
         Self::NsproxyFreed,
+        Self::NetCleanup,
         Self::Lost,
         Self::Resync,
     ];
@@ -54,6 +57,7 @@ impl EventName {
             Self::Init(step) => step.name(),
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
+            Self::NetCleanup => "net_cleanup",
             Self::Lost => "lost",
             Self::Resync => "resync",
         }
@@ -67,6 +71,7 @@ impl EventName {
             What::Init { step, .. } => Self::Init(step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
+            What::NetCleanup(_) => Self::NetCleanup,
         }
     }
 }
@@ -185,6 +190,7 @@ impl Filter {
                     None => holds(&switch.from, &self.initial).any(asked),
                 },
                 What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
+                What::NetCleanup(_) => self.kinds.contains(&NsKind::Net),
             }
     }
 }
@@ -204,6 +210,8 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
             None => in_any_slot(wanted, &switch.from),
         },
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
+        // It is about all of them together.
+        What::NetCleanup(_) => false,
     }
 }
 
