@@ -26,6 +26,8 @@ enum Field {
     Key,
     /// Nanoseconds, 64 bits.
     Time,
+    /// The same, or 0 for a time that was not seen.
+    Moment,
     /// The kernel's number for a namespace, 64 bits.
     Id,
     /// See [`NsInfo::guard`], 64 bits.
@@ -40,7 +42,7 @@ enum Field {
     Comm,
 }
 
-use Field::{Cgroup, Comm, Guard, Id, Inum, Key, Pid, Time};
+use Field::{Cgroup, Comm, Guard, Id, Inum, Key, Moment, Pid, Time};
 
 /// Fields of a structure, by offset.
 type Fields = &'static [(usize, Field)];
@@ -55,9 +57,9 @@ const HEADER: Fields = &[
 
 const NET_CLEANUP: Fields = &[
     (offset_of!(NetCleanupEvent, begin), Time),
-    (offset_of!(NetCleanupEvent, exits_begin), Time),
-    (offset_of!(NetCleanupEvent, exits_end), Time),
-    (offset_of!(NetCleanupEvent, end), Time),
+    (offset_of!(NetCleanupEvent, exits_begin), Moment),
+    (offset_of!(NetCleanupEvent, exits_end), Moment),
+    (offset_of!(NetCleanupEvent, end), Moment),
 ];
 
 const NS: Fields = &[
@@ -262,7 +264,8 @@ impl Redactor {
             Cgroup => &mut self.cgroups,
             Inum => &mut self.inums,
             Pid => &mut self.pids,
-            Time => {
+            Moment if u64::from_ne_bytes(*part_mut(bytes, at)?) == 0 => return Ok(()),
+            Time | Moment => {
                 let word = part_mut(bytes, at)?;
                 *word = self.time(u64::from_ne_bytes(*word))?.to_ne_bytes();
                 return Ok(());

@@ -20,8 +20,8 @@ use tracer_common::walk::{
 };
 
 use crate::model::{
-    Actor, Body, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts, WalkInit,
-    WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
+    Actor, Body, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers,
+    SlotFacts, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
 

@@ -274,6 +274,9 @@ impl World {
                     story.push(format!("switched by {}", switch.reason.name()));
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
+                What::NetCleanup(cleanup) => {
+                    story.push(format!("cleaned up {}", cleanup.waits.len()))
+                }
                 What::Init { step, ns, .. } => {
                     story.push(format!("{} of {}", step.name(), self.name(ns)));
                 }
@@ -304,7 +307,10 @@ impl World {
                     let links: String = links.collect();
                     causes.push(format!("{}{links}", self.name(&chain.namespace)));
                 }
-                What::Switched(_) | What::NsproxyFreed(_) | What::Init { .. } => {}
+                What::Switched(_)
+                | What::NsproxyFreed(_)
+                | What::NetCleanup(_)
+                | What::Init { .. } => {}
             }
         }
         causes

@@ -52,6 +52,7 @@ fn lines_are_aligned_and_say_who_and_why() {
             ns,
             cause,
             actor,
+            teardown,
         } => at(What::Namespace {
             step,
             cause,
@@ -60,6 +61,7 @@ fn lines_are_aligned_and_say_who_and_why() {
                 ..ns
             },
             actor,
+            teardown,
         }),
         other => at(other),
     };

@@ -212,6 +212,7 @@ pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transit
             ..ns
         },
         actor: by,
+        teardown: (step == Lifecycle::Freed).then_some(12_300_000),
     })
 }
 
