@@ -301,7 +301,7 @@ impl<'w> Stage<'w> {
                     .flatten()
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
-                What::NsproxyFreed(_) | What::Chain(..) => false,
+                What::NsproxyFreed(_) | What::NetCleanup(_) | What::Chain(..) => false,
                 What::Trouble(_) => true,
             }
         }))

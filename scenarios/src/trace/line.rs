@@ -32,6 +32,8 @@ pub(crate) enum What {
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
     NsproxyFreed(u64),
+    /// So many network namespaces were cleaned up.
+    NetCleanup(Box<NetCleanup>),
     /// Something was lost, or put right after a loss.
     Trouble(String),
 }
@@ -55,6 +57,16 @@ pub(crate) struct Switch {
     pub(crate) from: Nsproxy,
     pub(crate) to: Option<Nsproxy>,
     pub(crate) changed: Vec<String>,
+}
+
+/// A round of cleaning up network namespaces.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct NetCleanup {
+    pub(crate) namespaces: u32,
+    pub(crate) queue_seconds: Option<f64>,
+    pub(crate) unlist_seconds: Option<f64>,
+    pub(crate) exits_seconds: Option<f64>,
+    pub(crate) end_seconds: Option<f64>,
 }
 
 /// An nsproxy.
@@ -129,6 +141,7 @@ impl Line {
             "nsproxy_freed" => {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
+            "net_cleanup" => What::NetCleanup(serde_json::from_value(value)?),
             "lost" | "resync" => What::Trouble(text.to_owned()),
             _ => {
                 let line: OfNamespace = serde_json::from_value(value)?;
@@ -180,6 +193,7 @@ impl fmt::Display for What {
             }
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
+            Self::NetCleanup(round) => write!(f, "cleaned up {}", round.namespaces),
             Self::Trouble(text) => f.write_str(text),
         }
     }

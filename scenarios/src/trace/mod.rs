@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::{
-    line::{Line, Step, Switch, What, brief},
+    line::{Line, NetCleanup, Step, Switch, What, brief},
     log::Log,
     namespace::{ActiveBecause, Namespace, State, Task},
 };

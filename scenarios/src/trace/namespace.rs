@@ -25,6 +25,9 @@ pub(crate) struct Namespace {
     pub(crate) tasks: Option<u32>,
     pub(crate) created_at: Option<String>,
     pub(crate) creator: Option<Creator>,
+    /// In a list: how many must go before it.
+    #[serde(default)]
+    pub(crate) before: Option<u32>,
 }
 
 /// The states of a namespace.
