@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Body, Comm, Config, Key, NsFacts, NsproxyFacts, PidNumbers, SlotFacts, Tracker, Walk, WalkInit,
-    WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
+    Body, CleanupTimes, Comm, Config, Key, NsFacts, NsproxyFacts, PidNumbers, SlotFacts, Tracker,
+    Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -63,6 +63,15 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn cleanup_times()(
+        (began, ended) in (times(), times()),
+        (exits_began, exits_ended) in (option::of(times()), option::of(times())),
+    ) -> CleanupTimes {
+        CleanupTimes { began, exits_began, exits_ended, ended }
+    }
+}
+
+prop_compose! {
     fn nsproxies()(
         key in keys(),
         slots in prop::array::uniform8(option::of((keys(), option::of(inums())))),
@@ -93,6 +102,8 @@ fn bodies() -> BoxedStrategy<Body> {
         facts().prop_map(Body::InitDying),
         facts().prop_map(Body::InitDead),
         facts().prop_map(|ns| Body::ClimbEnded(ns.as_ref())),
+        times().prop_map(|at| Body::NetCleanupBegan { at }),
+        cleanup_times().prop_map(Body::NetCleanupEnded),
         facts().prop_map(Body::LastRef),
         facts().prop_map(|ns| Body::Freed(ns.as_ref())),
         (facts(), keys()).prop_map(|(ns, inode)| Body::NsfsOpened { ns, inode }),

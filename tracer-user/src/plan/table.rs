@@ -147,6 +147,20 @@ pub const HOOKS: &[Hook] = &[
         absence: Absence::Loss,
     },
     Hook {
+        name: "ns_last_ref_net_nsfs",
+        purpose: "last reference to a network namespace, if a file or bind mount held it",
+        candidates: &[fexit("netns_put", "net_put")],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "ns_last_ref_user_nsfs",
+        purpose: "last reference to a user namespace, if a file or bind mount held it",
+        candidates: &[fexit("userns_put", "user_put")],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    Hook {
         name: "net_cleanup_ends",
         purpose: "end of the clean-up of network namespaces",
         candidates: &[fexit("cleanup_net", "net_cleanup_ends")],

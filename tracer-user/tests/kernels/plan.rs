@@ -62,6 +62,8 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ("ns_last_ref_cgroup", &[("free_cgroup_ns", TYPE_BY_TYPE)]),
     ("ns_last_ref_time", &[("free_time_ns", TYPE_BY_TYPE)]),
     ("ns_last_ref_net", &[("__put_net", ALL)]),
+    ("ns_last_ref_net_nsfs", &[("netns_put", ALL)]),
+    ("ns_last_ref_user_nsfs", &[("userns_put", ALL)]),
     ("ns_freed", &[("proc_free_inum", ALL)]),
     (
         "active_get",

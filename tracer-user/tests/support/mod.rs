@@ -98,6 +98,12 @@ impl Ns {
         self
     }
 
+    /// After the last one was dropped.
+    pub(crate) fn without_references(mut self) -> Self {
+        self.facts.refs = Some(0);
+        self
+    }
+
     /// With an nsfs inode that stands for it.
     pub(crate) fn stashed(mut self, inode: u64) -> Self {
         self.facts.inode = Some(key(inode));

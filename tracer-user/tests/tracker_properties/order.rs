@@ -17,7 +17,10 @@ enum Subject {
 
 fn subject_of(body: &Body, position: usize) -> Subject {
     match body {
-        Body::Activity { .. } | Body::Tasks { .. } => Subject::Reading(position),
+        Body::Activity { .. }
+        | Body::Tasks { .. }
+        | Body::NetCleanupBegan { .. }
+        | Body::NetCleanupEnded(_) => Subject::Reading(position),
         Body::Created(ns)
         | Body::LastRef(ns)
         | Body::InitDying(ns)

@@ -15,6 +15,7 @@ mod nsproxies;
 mod parents;
 mod procfs;
 mod tasks;
+mod teardown;
 mod types;
 mod walks;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
-        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, Lifecycle, Namespace, NsId,
-        Nsproxy, NsproxyId, State, Switch, Transition, What,
+        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, Lifecycle, Namespace,
+        NetCleanup, NsId, Nsproxy, NsproxyId, State, Switch, Transition, What,
     },
     view::clock::Clock,
 };
@@ -247,7 +247,24 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     }));
     all.push(at(What::NsproxyFreed(own)));
     all.push(chain());
+    all.push(net_cleanup());
+    all.push(at(What::NetCleanup(Box::new(NetCleanup {
+        waits: vec![7],
+        unlist: None,
+        exits: None,
+        end: None,
+    }))));
     all
+}
+
+/// A round of cleaning up three network namespaces.
+pub(crate) fn net_cleanup() -> Transition {
+    at(What::NetCleanup(Box::new(NetCleanup {
+        waits: vec![250_000, 2_000_000, 4_000],
+        unlist: Some(12_000_000),
+        exits: Some(48_500_000),
+        end: Some(90_000),
+    })))
 }
 
 /// A report of a kernel on which one hook could not be attached.
