@@ -78,6 +78,8 @@ pub struct Layout {
     pub task_thread_pid: u32,
     /// `task_struct.exit_state`
     pub task_exit_state: u32,
+    /// `task_struct.__state`
+    pub task_state: u32,
     /// `task_struct.fs`
     pub task_fs: u32,
     /// `task_struct.signal`
@@ -194,6 +196,7 @@ impl Layout {
         task_real_cred: ABSENT,
         task_thread_pid: ABSENT,
         task_exit_state: ABSENT,
+        task_state: ABSENT,
         task_fs: ABSENT,
         task_signal: ABSENT,
         signal_live: ABSENT,

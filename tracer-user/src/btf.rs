@@ -203,6 +203,7 @@ impl KernelBtf {
             task_real_cred: required("task_struct", "real_cred")?,
             task_thread_pid: required("task_struct", "thread_pid")?,
             task_exit_state: required("task_struct", "exit_state")?,
+            task_state: required("task_struct", "__state")?,
             task_fs: required("task_struct", "fs")?,
             task_signal: required("task_struct", "signal")?,
             signal_live: required("signal_struct", "live")?,

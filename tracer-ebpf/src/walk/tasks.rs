@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use tracer_common::{
     kind::{NsKind, Slot},
-    walk::{TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
+    walk::{TASK_EXITING, TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
 };
 
 use super::{Out, TaskContext, visit, visit_all, visit_pid};
@@ -16,6 +16,10 @@ use crate::{
     mem::{offset, peek, read, read_or},
     pid::deepest_namespace,
 };
+
+/// `task_struct.flags`: getting shut down (`PF_EXITING`). Set before the nsproxy
+/// is dropped, so to be read after that.
+const PF_EXITING: u32 = 0x4;
 
 /// `task_struct.flags`: a kernel thread (`PF_KTHREAD`).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -31,7 +35,8 @@ fn pid_namespace(task: u64) -> u64 {
     common_of(deepest_namespace(pid), NsKind::Pid)
 }
 
-/// Writes the task's nsproxy, if it is new, and returns its key.
+/// Writes the task's nsproxy, if it is new, and returns its key, or that of the
+/// one that the task has by now.
 #[inline(always)]
 fn write_nsproxy(out: &Out) -> u64 {
     let field = offset!(task_nsproxy);
@@ -51,11 +56,12 @@ fn write_nsproxy(out: &Out) -> u64 {
         (*record).time = now();
         fill_nsproxy(&raw mut (*record).nsproxy, nsproxy);
     }
-    if read::<u64>(out.task, field) != nsproxy {
+    let still: u64 = read(out.task, field);
+    if still != nsproxy {
         // It let go of it meanwhile: what was read may be somebody else's. The
         // switch is on the ring buffer.
         let _ = WALKED.remove(nsproxy);
-        return 0;
+        return still;
     }
     // SAFETY: likewise.
     out.write(unsafe { &*record });
@@ -85,6 +91,9 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
     let mut about = 0;
     if flags & PF_KTHREAD != 0 {
         about |= TASK_KTHREAD;
+    }
+    if flags & PF_EXITING != 0 {
+        about |= TASK_EXITING;
     }
     if pid == tgid {
         about |= TASK_LEADER;
