@@ -65,7 +65,7 @@ prop_compose! {
     fn nsproxies()(
         key in keys(),
         slots in prop::array::uniform8(option::of((keys(), option::of(inums())))),
-        count in 0_u32..3,
+        count in prop_oneof![0_u32..3, Just(u32::MAX)],
     ) -> NsproxyFacts {
         let slots = slots.map(|slot| slot.map(|(key, inum)| SlotFacts { key, inum }));
         NsproxyFacts { key, slots, count }
@@ -115,9 +115,9 @@ prop_compose! {
         user_ns in option::of(keys()),
         pid_ns in option::of(keys()),
         pid in 0_u32..4,
-        (kthread, leader) in any::<(bool, bool)>(),
+        (kthread, leader, exiting) in any::<(bool, bool, bool)>(),
     ) -> WalkTask {
-        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting: false, traced: false, state: 0, exit_state: 0, parent: 0 }
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting, traced: false, state: 0, exit_state: 0, parent: 0 }
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum What {
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
     NsproxyFreed(u64),
+    /// The kernel broke a rule of its own.
+    Violation(String),
     /// Something was lost, or put right after a loss.
     Trouble(String),
 }
@@ -129,6 +131,7 @@ impl Line {
             "nsproxy_freed" => {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
+            "violation" => What::Violation(text.to_owned()),
             "lost" | "resync" => What::Trouble(text.to_owned()),
             _ => {
                 let line: OfNamespace = serde_json::from_value(value)?;
@@ -180,7 +183,7 @@ impl fmt::Display for What {
             }
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
-            Self::Trouble(text) => f.write_str(text),
+            Self::Trouble(text) | Self::Violation(text) => f.write_str(text),
         }
     }
 }

@@ -7,13 +7,17 @@
 mod namespace;
 mod nsproxy;
 mod observation;
+mod rules;
 mod tracker;
 mod transition;
 mod walk;
 
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
-pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
+pub use observation::{
+    Body, Breaches, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts,
+};
+pub use rules::{Rule, SignedCounts, Violation};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Chain, ChainLink, Lifecycle, Switch, Transition, What};
 pub use walk::{Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

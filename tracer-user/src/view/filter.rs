@@ -18,6 +18,8 @@ pub enum EventName {
     Switched,
     /// An nsproxy is no more.
     NsproxyFreed,
+    /// The kernel broke a rule of its own.
+    Violation,
     /// Records were lost.
     Lost,
     /// The picture was renewed by a walk.
@@ -26,7 +28,7 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -36,6 +38,7 @@ impl EventName {
         Self::Chain,
         Self::Switched,
         Self::NsproxyFreed,
+        Self::Violation,
         Self::Lost,
         Self::Resync,
     ];
@@ -47,6 +50,7 @@ impl EventName {
             Self::Chain => "chain",
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
+            Self::Violation => "violation",
             Self::Lost => "lost",
             Self::Resync => "resync",
         }
@@ -59,6 +63,7 @@ impl EventName {
             What::Chain(_) => Self::Chain,
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
+            What::Violation(_) => Self::Violation,
         }
     }
 }
@@ -177,6 +182,12 @@ impl Filter {
                     None => holds(&switch.from, &self.initial).any(asked),
                 },
                 What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
+                // One of a task without an nsproxy is of no type.
+                What::Violation(violation) => match (&violation.namespace, &violation.nsproxy) {
+                    (Some(ns), _) => self.kinds.contains(&ns.kind),
+                    (None, Some(nsproxy)) => holds(nsproxy, &self.initial).any(asked),
+                    (None, None) => true,
+                },
             }
     }
 }
@@ -196,6 +207,13 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
             None => in_any_slot(wanted, &switch.from),
         },
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
+        What::Violation(violation) => {
+            violation.namespace.as_ref().is_some_and(|ns| wanted.is(ns))
+                || violation
+                    .nsproxy
+                    .as_ref()
+                    .is_some_and(|nsproxy| in_any_slot(wanted, nsproxy))
+        }
     }
 }
 

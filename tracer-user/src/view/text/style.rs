@@ -62,7 +62,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Namespace(Freed) | EventName::NsproxyFreed => FAINT,
         EventName::Chain => FAINT,
         EventName::Switched => AnsiColor::Cyan.on_default(),
-        EventName::Lost => BAD,
+        EventName::Lost | EventName::Violation => BAD,
         EventName::Resync => NOTABLE,
     }
 }
