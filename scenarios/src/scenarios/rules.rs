@@ -8,7 +8,7 @@ use tracer_common::kind::NsKind::{Net, Time, User, Uts};
 use super::{forks, input::NOBODY, lives::WHOLE, switches};
 use crate::{
     daemon::{Daemon, socket_of},
-    expect::{Life, same},
+    expect::{EXIT, Life, same, unshare},
     kernel::SWITCHES_ON_EXEC,
     metrics::{Metrics, series},
     process::Finally,
@@ -108,8 +108,10 @@ fn switches_in_vain(world: &World) -> Result<()> {
     }
     nobody.close(file)?;
     nobody.end()?;
+    let task = host.task();
     host.end()?;
     stage.all_live([&user, &net, &uts], WHOLE)?;
+    stage.changes(&task, &[unshare(&["uts", "net"]), EXIT])?;
     stage.close()
 }
 

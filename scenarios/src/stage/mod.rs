@@ -302,7 +302,7 @@ impl<'w> Stage<'w> {
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
                 What::NsproxyFreed(_) | What::Chain(..) => false,
-                What::Trouble(_) => true,
+                What::Trouble(_) | What::Violation(_) => true,
             }
         }))
     }

@@ -35,6 +35,10 @@ fn negative(count: i32) -> u32 {
     count.cast_unsigned()
 }
 
+fn with_count(nsproxy: &NsproxyFacts, count: u32) -> NsproxyFacts {
+    NsproxyFacts { count, ..*nsproxy }
+}
+
 /// How often this rule was judged.
 fn checks(kernel: &World, rule: Rule) -> u64 {
     kernel.tracker.checks()[rule as usize]
@@ -259,7 +263,7 @@ fn nor_does_a_walk_meet_it() {
     let (user, pid) = (kernel.initial(NsKind::User), kernel.initial(NsKind::Pid));
     let nsproxy = kernel.nsproxy(&[]);
     let mut walk = |count: u32| {
-        let nsproxy = NsproxyFacts { count, ..nsproxy };
+        let nsproxy = with_count(&nsproxy, count);
         kernel.merge(|walker| {
             walker.nsproxy(&nsproxy);
             walker.task(&user, &pid, &nsproxy);
