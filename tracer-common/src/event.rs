@@ -53,6 +53,12 @@ pub enum What {
     /// That superblock went away ([`NsEvent`], `aux` likewise):
     /// `proc_kill_sb`.
     ProcfsGone = 12,
+    /// The init of a pid namespace, the running task, begins to kill and reap
+    /// everybody else in it ([`NsEvent`]): `zap_pid_ns_processes`.
+    InitDying = 14,
+    /// It has done that, and nobody else is left ([`NsEvent`]): the return of
+    /// the same.
+    InitDead = 15,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
     /// about that namespace, with their number).
@@ -75,6 +81,8 @@ impl What {
             10 => Self::NsTasks,
             11 => Self::ProcfsMounted,
             12 => Self::ProcfsGone,
+            14 => Self::InitDying,
+            15 => Self::InitDead,
             20 => Self::ClimbEnded,
             _ => return None,
         })

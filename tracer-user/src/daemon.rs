@@ -228,6 +228,9 @@ async fn watch(
         }
         metrics.census(engine.tracker().census());
         metrics.checks(&engine.tracker().checks());
+        let (dying, began) = engine.tracker().dying();
+        let now = boottime();
+        metrics.dying(dying, began.map(|began| now.saturating_sub(began)));
     }
 }
 

@@ -46,9 +46,11 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
                     .flatten()
                     .any(|task| own.contains(&task.tgid)),
                 What::Switched(task, _) => own.contains(&task.tgid),
-                What::NsproxyFreed(_) | What::Chain(..) | What::Trouble(_) | What::Violation(_) => {
-                    false
-                }
+                What::NsproxyFreed(_)
+                | What::Chain(..)
+                | What::Init(_)
+                | What::Trouble(_)
+                | What::Violation(_) => false,
             })
             .collect();
         ensure!(

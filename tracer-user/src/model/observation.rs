@@ -129,6 +129,11 @@ pub enum Body {
         /// What made them so.
         cause: Option<Cause>,
     },
+    /// The init of a pid namespace, the origin's task, begins to kill and reap
+    /// everybody else in it.
+    InitDying(NsFacts),
+    /// It has done that.
+    InitDead(NsFacts),
     /// Everything that this namespace pulled along has been said.
     ClimbEnded(NsRef),
     /// A procfs was mounted that shows a pid namespace.

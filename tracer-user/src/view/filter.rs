@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
-use crate::model::{Chain, ChainLink, Lifecycle, Namespace, NsId, Nsproxy, Transition, What};
+use crate::model::{
+    Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Transition, What,
+};
 
 /// What a line of a trace can report: the `event` of its JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -14,6 +16,8 @@ pub enum EventName {
     Namespace(Lifecycle),
     /// Owners were pulled along.
     Chain,
+    /// The init of a pid namespace is on its way out.
+    Init(InitStep),
     /// A task changed its nsproxy.
     Switched,
     /// An nsproxy is no more.
@@ -28,7 +32,7 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -36,6 +40,8 @@ impl EventName {
         Self::Namespace(Lifecycle::Destroyed),
         Self::Namespace(Lifecycle::Freed),
         Self::Chain,
+        Self::Init(InitStep::Dying),
+        Self::Init(InitStep::Dead),
         Self::Switched,
         Self::NsproxyFreed,
         Self::Violation,
@@ -48,6 +54,7 @@ impl EventName {
         match self {
             Self::Namespace(step) => step.name(),
             Self::Chain => "chain",
+            Self::Init(step) => step.name(),
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
             Self::Violation => "violation",
@@ -61,6 +68,7 @@ impl EventName {
         match transition.what {
             What::Namespace { step, .. } => Self::Namespace(step),
             What::Chain(_) => Self::Chain,
+            What::Init { step, .. } => Self::Init(step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
             What::Violation(_) => Self::Violation,
@@ -175,7 +183,7 @@ impl Filter {
         let asked = |slot: Slot| self.kinds.contains(&slot.kind());
         self.kinds.is_empty()
             || match what {
-                What::Namespace { ns, .. } => self.kinds.contains(&ns.kind),
+                What::Namespace { ns, .. } | What::Init { ns, .. } => self.kinds.contains(&ns.kind),
                 What::Chain(chain) => concerned(chain).any(|ns| self.kinds.contains(&ns.kind)),
                 What::Switched(switch) => match &switch.to {
                     Some(to) => changed(&switch.from, to).any(asked),
@@ -199,7 +207,7 @@ pub(super) fn concerned(chain: &Chain) -> impl Iterator<Item = &Namespace> {
 
 fn concerns(what: &What, wanted: NsNumber) -> bool {
     match what {
-        What::Namespace { ns, .. } => wanted.is(ns),
+        What::Namespace { ns, .. } | What::Init { ns, .. } => wanted.is(ns),
         What::Chain(chain) => concerned(chain).any(|ns| wanted.is(ns)),
         What::Switched(switch) => match &switch.to {
             Some(to) => changed(&switch.from, to)

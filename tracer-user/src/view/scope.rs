@@ -54,7 +54,7 @@ impl Scope {
 
     fn knows(&self, what: &What) -> bool {
         match what {
-            What::Namespace { ns, .. } => {
+            What::Namespace { ns, .. } | What::Init { ns, .. } => {
                 self.created.contains(&ns.id) || self.entered.contains(&ns.id)
             }
             What::Chain(chain) => concerned(chain)
@@ -100,7 +100,7 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_) | What::Chain(_) | What::Violation(_) => {}
+            What::Switched(_) | What::Chain(_) | What::Init { .. } | What::Violation(_) => {}
             What::NsproxyFreed(nsproxy) => {
                 self.nsproxies.remove(&nsproxy.id);
             }
@@ -109,7 +109,7 @@ impl Scope {
 
     fn is_own(&self, what: &What) -> bool {
         let task = match what {
-            What::Namespace { actor, .. } => actor.as_ref(),
+            What::Namespace { actor, .. } | What::Init { actor, .. } => actor.as_ref(),
             What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
             // Whoever it was: the kernel broke a rule.

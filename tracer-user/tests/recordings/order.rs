@@ -74,6 +74,8 @@ fn object_of(body: &Body) -> Key {
     match body {
         Body::Created(ns)
         | Body::LastRef(ns)
+        | Body::InitDying(ns)
+        | Body::InitDead(ns)
         | Body::Activity { ns, .. }
         | Body::NsfsOpened { ns, .. }
         | Body::NsfsEvicted { ns, .. }

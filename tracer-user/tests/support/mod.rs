@@ -281,6 +281,9 @@ impl World {
                 What::Violation(violation) => {
                     story.push(format!("{} broken", violation.rule.name()));
                 }
+                What::Init { step, ns, .. } => {
+                    story.push(format!("{} of {}", step.name(), self.name(ns)));
+                }
             }
         }
         story
@@ -308,7 +311,10 @@ impl World {
                     let links: String = links.collect();
                     causes.push(format!("{}{links}", self.name(&chain.namespace)));
                 }
-                What::Switched(_) | What::NsproxyFreed(_) | What::Violation(_) => {}
+                What::Switched(_)
+                | What::NsproxyFreed(_)
+                | What::Init { .. }
+                | What::Violation(_) => {}
             }
         }
         causes

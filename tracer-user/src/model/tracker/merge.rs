@@ -50,7 +50,7 @@ impl Corrections {
                 Lifecycle::Created | Lifecycle::Destroyed => {}
             },
             What::Chain(chain) => self.states += chain.links.len() as u64,
-            What::Switched(_) | What::Violation(_) => {}
+            What::Switched(_) | What::Init { .. } | What::Violation(_) => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
         }
     }
@@ -87,6 +87,7 @@ impl Tracker {
         self.relink_nsproxies(sink);
         self.merge_procfs(walk);
         self.count_tasks(walk);
+        self.meet_people(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
             self.end_absent_tasks(walk);

@@ -24,6 +24,7 @@ mod life;
 mod links;
 mod merge;
 mod nsproxies;
+mod people;
 mod procfs;
 mod rules;
 mod sink;
@@ -36,7 +37,7 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 use tracer_common::{event::Cause, kind::NsKind};
 
-use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition};
+use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, Transition};
 use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
@@ -100,6 +101,10 @@ pub struct Tracker {
     quiet: Vec<NsHandle>,
     /// Owners that are being pulled along.
     chains: Chains,
+    /// Pid namespaces whose init is dying, and since when, if that was seen.
+    dying: HashMap<NsHandle, Option<u64>>,
+    /// As of the last walk.
+    people: HashMap<NsId, People>,
     /// How many walks have been merged.
     walks: u64,
     /// By [`NsKind`]: the last of them met every namespace of the type.
@@ -130,6 +135,8 @@ impl Tracker {
             queue: Vec::new(),
             quiet: Vec::new(),
             chains: Chains::default(),
+            dying: HashMap::new(),
+            people: HashMap::new(),
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
@@ -172,6 +179,8 @@ impl Tracker {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
                 }
             }
+            Body::InitDying(ns) => self.init_dying(ns, &origin.task, sink),
+            Body::InitDead(ns) => self.init_dead(ns, sink),
             Body::ClimbEnded(_) => self.chains.end(sink),
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
             Body::ProcfsGone { ns, superblock } => self.procfs_gone(ns, *superblock, sink),
@@ -273,6 +282,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         Body::Created(_)
         | Body::LastRef(_)
         | Body::Freed(_)
+        | Body::InitDying(_)
+        | Body::InitDead(_)
         | Body::ClimbEnded(_)
         | Body::ProcfsMounted { .. }
         | Body::ProcfsGone { .. } => None,

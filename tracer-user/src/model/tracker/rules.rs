@@ -45,7 +45,9 @@ impl Tracker {
             | Body::NsfsEvicted { ns, .. }
             | Body::Tasks { ns, .. }
             | Body::ProcfsMounted { ns, .. }
-            | Body::ProcfsGone { ns, .. } => self.judge_namespace(ns, sink),
+            | Body::ProcfsGone { ns, .. }
+            | Body::InitDying(ns)
+            | Body::InitDead(ns) => self.judge_namespace(ns, sink),
             Body::NsproxyInstalled(nsproxy) => self.judge_count(nsproxy, sink),
             Body::Switched { reason, from, to } => {
                 let task = event.origin.task;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// One line.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Record {
     schema: u32,
     ts: String,
@@ -25,7 +25,7 @@ pub struct Record {
     body: Body,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(untagged)]
 enum Body {
     Namespace {
@@ -37,6 +37,12 @@ enum Body {
         namespace: NamespaceJson,
         actor: Option<TaskJson>,
         members: Vec<MemberJson>,
+    },
+    Init {
+        namespace: NamespaceJson,
+        left: Option<u32>,
+        took_seconds: Option<f64>,
+        init: Option<TaskJson>,
     },
     Switched {
         #[serde(flatten)]
@@ -138,6 +144,18 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
                 })
                 .collect(),
         },
+        What::Init {
+            ns,
+            left,
+            took,
+            actor,
+            ..
+        } => Body::Init {
+            namespace: namespace(ns, clock),
+            left: *left,
+            took_seconds: took.map(seconds),
+            init: actor.as_ref().map(task),
+        },
         What::Switched(switch) => Body::Switched {
             task: task(&switch.task),
             reason: switch.reason.name(),
@@ -188,6 +206,11 @@ pub fn notice(notice: &engine::Notice, at: Timestamp) -> Record {
         event: event.name(),
         body: Body::Notice(notice),
     }
+}
+
+/// Nanoseconds as seconds.
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
 }
 
 fn nsproxy(nsproxy: &Nsproxy) -> NsproxyJson {
