@@ -19,6 +19,9 @@ use super::sink::Sink;
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     checks: [u64; Rule::COUNT],
+    /// A count of a namespace has ever been below zero. Unless one was, none has
+    /// to be looked up to learn that it is in order again.
+    below_zero: bool,
     /// Tasks without an nsproxy that the last walk met alive, in order.
     without: Vec<u32>,
 }
@@ -88,6 +91,10 @@ impl Tracker {
             refs: facts.refs.map(u32::cast_signed),
             active: facts.active.map(u32::cast_signed),
         };
+        if !counts.below_zero() && !self.rules.below_zero {
+            return;
+        }
+        self.rules.below_zero = true;
         let Some(handle) = self.known_at(&Identity::from(facts)) else {
             return;
         };
@@ -198,13 +205,16 @@ impl Tracker {
 
     /// Tasks without an nsproxy: that was read before whether they exit.
     fn judge_tasks(&mut self, tasks: &[WalkTask], sink: &mut Sink<'_>) {
-        let mut without: Vec<u32> = Vec::new();
+        let mut found = Vec::new();
         for task in tasks {
             self.rules.judged(Rule::NullWhileAlive);
-            if task.nsproxy.is_some() || task.exiting || without.contains(&task.pid) {
-                continue;
+            if task.nsproxy.is_none() && !task.exiting {
+                found.push(task);
             }
-            without.push(task.pid);
+        }
+        found.sort_unstable_by_key(|task| task.pid);
+        found.dedup_by_key(|task| task.pid);
+        for task in &found {
             if self.rules.without.binary_search(&task.pid).is_err() {
                 sink.violation(Violation {
                     rule: Rule::NullWhileAlive,
@@ -219,8 +229,7 @@ impl Tracker {
                 });
             }
         }
-        without.sort_unstable();
-        self.rules.without = without;
+        self.rules.without = found.iter().map(|task| task.pid).collect();
     }
 
     /// A rule was broken with this nsproxy.
