@@ -321,11 +321,64 @@ fn nsproxy_events_take_the_side_they_mean() {
             }
         );
     }
+    assert_eq!(
+        event(&switched_for(Reason::Setns).0).unwrap().breaches,
+        Breaches::default()
+    );
     let exit = switched_for(Reason::Exit).u64(offset_of!(NsproxyEvent, to), 0);
     assert!(matches!(
         event(&exit.0).unwrap().body,
         Body::Switched { to: None, .. }
     ));
+}
+
+#[test]
+fn breaches_are_what_the_kernel_programs_saw() {
+    let breaches = offset_of!(NsproxyEvent, breaches);
+    let foreign = switched_for(Reason::Exit).u32(breaches, BREACH_FOREIGN);
+    assert_eq!(
+        event(&foreign.0).unwrap().breaches,
+        Breaches {
+            foreign: true,
+            in_use: false
+        }
+    );
+    let in_use = nsproxy_event(What::NsproxyFreed).u32(breaches, BREACH_IN_USE);
+    assert_eq!(
+        event(&in_use.0).unwrap().breaches,
+        Breaches {
+            foreign: false,
+            in_use: true
+        }
+    );
+    let both = BREACH_FOREIGN | BREACH_IN_USE;
+    for record in [
+        nsproxy_event(What::NsproxyFreed),
+        switched_for(Reason::Exit),
+    ] {
+        let error = event(&record.u32(breaches, both << 1).0).unwrap_err();
+        assert_eq!(
+            error,
+            DecodeError::Unknown {
+                field: "breaches",
+                offset: breaches,
+                value: both << 1
+            }
+        );
+    }
+}
+
+#[test]
+fn one_below_zero_is_not_unread() {
+    let at = offset_of!(NsEvent, ns);
+    let record = ns_event(What::NsLastRef)
+        .u32(at + offset_of!(NsInfo, active), UNKNOWN)
+        .u32(at + offset_of!(NsInfo, flags), NS_ACTIVE_MINUS_ONE);
+    let Body::LastRef(facts) = event(&record.0).unwrap().body else {
+        panic!("not a last reference");
+    };
+    assert_eq!(facts.active.map(u32::cast_signed), Some(-1));
+    assert!(!facts.pids_disabled);
 }
 
 #[test]

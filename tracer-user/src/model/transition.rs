@@ -2,7 +2,7 @@
 
 use tracer_common::event::{Cause, Reason};
 
-use super::{Actor, Namespace, Nsproxy};
+use super::{Actor, Namespace, Nsproxy, Violation};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +51,8 @@ pub enum What {
     Switched(Switch),
     /// An nsproxy is no more.
     NsproxyFreed(Nsproxy),
+    /// The kernel broke a rule of its own.
+    Violation(Box<Violation>),
 }
 
 /// How far the init of a pid namespace has come on its way out.

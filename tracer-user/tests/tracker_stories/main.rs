@@ -15,6 +15,7 @@ mod lives;
 mod nsproxies;
 mod parents;
 mod procfs;
+mod rules;
 mod tasks;
 mod types;
 mod walks;

@@ -26,6 +26,7 @@ mod merge;
 mod nsproxies;
 mod people;
 mod procfs;
+mod rules;
 mod sink;
 mod tasks;
 mod tombstones;
@@ -42,6 +43,7 @@ use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
 use procfs::Procfs;
+use rules::Rules;
 use sink::Sink;
 use tombstones::Tombstones;
 
@@ -110,6 +112,8 @@ pub struct Tracker {
     /// The initial network and mount namespaces where they have no fixed
     /// inode numbers (up to 6.17).
     initial_keys: Vec<Key>,
+    /// Whether the kernel keeps its rules.
+    rules: Rules,
 }
 
 impl Tracker {
@@ -136,6 +140,7 @@ impl Tracker {
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
+            rules: Rules::default(),
         }
     }
 
@@ -182,6 +187,7 @@ impl Tracker {
         }
         self.settle(sink);
         self.speak_again();
+        self.judge(event, sink);
         if !self.config.kernel_counts {
             self.chains.end_all(sink);
         }
@@ -286,7 +292,7 @@ fn cause_of(body: &Body) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Actor, Comm, NsproxyFacts, Origin, SlotFacts};
+    use super::super::{Actor, Breaches, Comm, NsproxyFacts, Origin, SlotFacts};
     use super::*;
 
     /// Nobody sees what is only referred to, so nobody would see it pile up.
@@ -320,7 +326,14 @@ mod tests {
                     is_actor: false,
                     selected: false,
                 };
-                tracker.apply(&Event { origin, body }, &mut transitions);
+                tracker.apply(
+                    &Event {
+                        origin,
+                        body,
+                        breaches: Breaches::default(),
+                    },
+                    &mut transitions,
+                );
             }
         }
         assert!(tracker.namespaces.is_empty() && tracker.by_key.is_empty());
