@@ -1,206 +1,201 @@
-//! Inits of pid namespaces: how they end, and who is left meanwhile.
+//! Inits of pid namespaces: alive, dying, dead; who is left, who is not reaped.
 
-use nslife::model::{People, PidNumbers, Reaper, Walk, WalkInit};
-use support::Walker;
+use nslife::model::{Person, PidNumbers, Reaper, TaskState, WalkInit, WalkRecord};
 use tracer_common::walk::PID_LEVELS;
 
+use super::support::Walker;
 use super::*;
 
-/// `exit_state` of a task that is not reaped (`EXIT_ZOMBIE`).
-const EXIT_ZOMBIE: u32 = 0x20;
+/// `EXIT_ZOMBIE`
+const ZOMBIE: u32 = 0x20;
 
-fn reaper(kernel: &World, ns: &Ns) -> Option<Reaper> {
-    kernel.get(ns).unwrap().reaper
-}
-
-fn people(kernel: &World, ns: &Ns) -> Option<People> {
-    let id = kernel.get(ns).unwrap().id;
-    let mut all = kernel.tracker.people();
-    all.find(|(of, _)| *of == id)
-        .map(|(_, people)| people.clone())
-}
-
-/// How many are left, and how long it took, in the last thing that was said.
-fn said(kernel: &World) -> (Option<u32>, Option<u64>) {
-    match &kernel.transitions.last().unwrap().what {
-        What::Init { left, took, .. } => (*left, *took),
-        what => panic!("not about an init: {what:?}"),
-    }
-}
-
-/// A pid namespace with so many pids, that gets no more of them.
-fn disabled(ns: &Ns, pids: u32) -> Ns {
+/// With so many pids, and no more to come.
+fn closed(ns: &Ns, pids: u32) -> Ns {
     let mut ns = ns.with_tasks(pids);
     ns.facts.pids_disabled = true;
     ns
 }
 
-/// Meets the leader of an init as that of this namespace.
-fn init_of(walker: &mut Walker<'_>, ns: &Ns, pid: u32) {
+/// Lets a walk meet an init; the last task that it met is that.
+fn meet_init(walk: &mut Walker<'_>, ns: &Ns) {
+    let pid = walk.walk.tasks.last().expect("a task").pid;
     let mut numbers = [0; PID_LEVELS];
     numbers[..2].copy_from_slice(&[pid, 1]);
-    walker.walk.inits.push(WalkInit {
+    walk.walk.extend([WalkRecord::Init(WalkInit {
         pid_ns: ns.facts.key,
         pid,
-        numbers: PidNumbers::new(numbers, 1).unwrap(),
-    });
+        numbers: PidNumbers::new(numbers, 1).expect("a level"),
+    })]);
 }
 
 #[test]
-fn it_dies_and_is_dead() {
-    for config in [OLD, IDS, COUNTS] {
-        let mut kernel = World::walked(config);
-        let pid = kernel.ns("pid");
-        kernel.created(&pid);
-        assert_eq!(reaper(&kernel, &pid), None);
+fn it_is_dying_from_then_until_nobody_is_left() {
+    let mut kernel = World::walked(COUNTS);
+    let pid = kernel.ns("pid");
+    kernel.created(&pid);
+    kernel.count(&pid, 3);
+    assert_eq!(kernel.get(&pid).unwrap().reaper, None);
+    assert_eq!(
+        kernel.tell(Body::InitDying(closed(&pid, 3).facts)),
+        ["init_dying of pid"]
+    );
+    let began = Some(kernel.now);
+    let What::Init { left, took, .. } = kernel.transitions[0].what else {
+        panic!("about an init");
+    };
+    assert_eq!((left, took), (Some(2), None), "without its own pid");
+    assert_eq!(
+        kernel.get(&pid).unwrap().reaper,
+        Some(Reaper::Dying { began })
+    );
+    assert_eq!(kernel.tracker.dying(), (1, began));
 
-        let dying = Body::InitDying(disabled(&pid, 3).facts);
-        assert_eq!(kernel.tell(dying), ["init_dying of pid"]);
-        let began = kernel.now;
-        assert_eq!(said(&kernel), (Some(2), None), "its own pid is one of them");
-        let began = Some(began);
-        assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dying { began }));
-        assert_eq!(kernel.tracker.dying(), (1, began));
-
-        let dead = Body::InitDead(disabled(&pid, 1).facts);
-        assert_eq!(kernel.tell(dead), ["init_dead of pid"]);
-        assert_eq!(said(&kernel), (Some(0), Some(10_000_000)));
-        assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dead));
-        assert_eq!(kernel.tracker.dying(), (0, None));
-
-        kernel.tell(dying);
-        assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dead), "it died again");
-        assert_eq!(kernel.tracker.dying(), (0, None));
-    }
+    assert_eq!(
+        kernel.tell(Body::InitDead(closed(&pid, 1).facts)),
+        ["init_dead of pid"]
+    );
+    let What::Init { left, took, .. } = kernel.transitions[0].what else {
+        panic!("about an init");
+    };
+    assert_eq!((left, took), (Some(0), Some(10_000_000)));
+    assert_eq!(kernel.get(&pid).unwrap().reaper, Some(Reaper::Dead));
+    assert_eq!(kernel.tracker.dying(), (0, None));
 }
 
-/// The pid of its leader is still there, too.
+/// The last thread of an init need not be its leader, whose pid is there, too.
 #[test]
-fn another_thread_can_be_the_last() {
-    let mut kernel = World::walked(OLD);
+fn two_pids_are_its_own_if_another_thread_is_the_last() {
+    let mut kernel = World::walked(COUNTS);
     let pid = kernel.ns("pid");
     kernel.created(&pid);
     kernel.thread = ACTOR.tgid + 1;
-    kernel.tell(Body::InitDying(disabled(&pid, 3).facts));
-    assert_eq!(said(&kernel), (Some(1), None));
+    kernel.tell(Body::InitDying(closed(&pid, 3).facts));
+    let What::Init { left, .. } = kernel.transitions[0].what else {
+        panic!("about an init");
+    };
+    assert_eq!(left, Some(1));
 }
 
 #[test]
-fn an_end_whose_beginning_was_missed_took_nobody_knows_how_long() {
-    let mut kernel = World::walked(OLD);
-    let pid = kernel.ns("pid");
-    kernel.created(&pid);
-    kernel.tell(Body::InitDead(disabled(&pid, 1).facts));
-    assert_eq!(said(&kernel), (Some(0), None));
+fn a_walk_finds_one_that_is_dying_and_says_who_is_left() {
+    let mut kernel = World::walked(COUNTS);
+    let user = kernel.ns("user");
+    let outer = kernel.ns("pid");
+    let mut inner = kernel.ns("pid");
+    inner.facts.parent = Some(outer.facts.key);
+    let nsproxy = kernel.nsproxy(&[&outer]);
+    kernel.merge(|walk| {
+        walk.counted(&user, 1);
+        walk.counted(&closed(&outer, 3), 3);
+        walk.counted(&inner, 1);
+        walk.nsproxy(&nsproxy);
+        walk.task(&user, &outer, &nsproxy).exiting = true;
+        meet_init(walk, &outer);
+        walk.task(&user, &inner, &nsproxy).state = 2;
+        let tracer = 1;
+        let zombie = walk.task(&user, &outer, &nsproxy);
+        zombie.exit_state = ZOMBIE;
+        zombie.parent = tracer;
+    });
+    let shown = kernel.get(&outer).unwrap();
+    assert_eq!(shown.reaper, Some(Reaper::Dying { began: None }));
+    assert_eq!(kernel.tracker.dying(), (1, None));
+    assert_eq!(shown.zombies, Some(1));
+    let people: Vec<_> = kernel.tracker.people().collect();
+    let (_, people) = people.iter().find(|(id, _)| *id == shown.id).unwrap();
+    assert_eq!(people.init.as_ref().unwrap().numbers, [1, 1]);
+    assert_eq!(people.left_count, 2);
+    let states: Vec<_> = people
+        .left
+        .iter()
+        .map(|person: &Person| {
+            (
+                person.task.pid,
+                person.state,
+                person.waits_for.map(|t| t.pid),
+            )
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (2, TaskState::Uninterruptible, None),
+            (3, TaskState::Zombie, Some(1))
+        ]
+    );
+    assert_eq!(people.zombies.len(), 1);
 }
 
-/// The walk of an init, its leader in this state, with another thread of this
-/// one, and with a child that waits to be reaped by somebody outside.
-fn met(kernel: &mut World, pid: &Ns, leader: u32, thread: Option<u32>) -> Walk {
-    let (user, outside) = (kernel.initial(NsKind::User), kernel.initial(NsKind::Pid));
+#[test]
+fn a_zombie_init_is_dead() {
+    let mut kernel = World::walked(COUNTS);
+    let user = kernel.ns("user");
+    let pid = kernel.ns("pid");
     let nsproxy = kernel.nsproxy(&[]);
-    kernel.walk(|walk| {
-        walk.ns(&outside);
-        walk.ns(&disabled(pid, 2));
-        let tracer = walk.task(&user, &outside, &nsproxy).tgid;
-        let init = walk.task(&user, pid, &nsproxy);
-        init.exit_state = leader;
-        let init = init.tgid;
-        if let Some(state) = thread {
-            let thread = walk.task(&user, pid, &nsproxy);
-            thread.tgid = init;
-            thread.leader = false;
-            thread.exit_state = state;
-        }
-        let child = walk.task(&user, pid, &nsproxy);
-        child.exit_state = EXIT_ZOMBIE;
-        child.parent = tracer;
-        init_of(walk, pid, init);
-    })
+    kernel.merge(|walk| {
+        walk.counted(&user, 1);
+        walk.counted(&closed(&pid, 1), 1);
+        walk.nsproxy(&nsproxy);
+        walk.task(&user, &pid, &nsproxy).exit_state = ZOMBIE;
+        meet_init(walk, &pid);
+    });
+    assert_eq!(kernel.get(&pid).unwrap().reaper, Some(Reaper::Dead));
 }
 
+/// Only its number is there still, as somebody's process group.
 #[test]
-fn a_walk_tells_who_is_left_and_whom_they_wait_for() {
-    for config in [OLD, IDS, COUNTS] {
-        let mut kernel = World::walked(config);
-        let pid = kernel.ns("pid");
-        kernel.created(&pid);
-        let walk = met(&mut kernel, &pid, 0, None);
-        kernel.merge_walk(&walk);
-        let dying = Some(Reaper::Dying { began: None });
-        assert_eq!(reaper(&kernel, &pid), dying);
-        assert_eq!(kernel.tracker.dying(), (1, None));
-        let people = people(&kernel, &pid).unwrap();
-        assert_eq!(people.init.unwrap().numbers, [2, 1]);
-        assert_eq!(people.left_count, 1);
-        let left = people.left[0];
-        assert_eq!((left.task.pid, left.state.letter()), (3, 'Z'));
-        assert_eq!(left.waits_for.map(|tracer| tracer.pid), Some(1));
-    }
-}
-
-#[test]
-fn a_walk_does_not_forget_when_it_began() {
-    let mut kernel = World::walked(OLD);
+fn an_init_that_a_walk_of_all_tasks_does_not_meet_is_dead() {
+    let mut kernel = World::walked(COUNTS);
     let pid = kernel.ns("pid");
+    kernel.merge(|walk| walk.counted(&closed(&pid, 1), 1));
+    assert_eq!(kernel.get(&pid).unwrap().reaper, Some(Reaper::Dead));
+}
+
+#[test]
+fn a_walk_keeps_when_it_began() {
+    let mut kernel = World::walked(COUNTS);
+    let user = kernel.ns("user");
+    let pid = kernel.ns("pid");
+    let nsproxy = kernel.nsproxy(&[]);
     kernel.created(&pid);
-    kernel.tell(Body::InitDying(disabled(&pid, 2).facts));
+    kernel.count(&pid, 2);
+    kernel.tell(Body::InitDying(closed(&pid, 2).facts));
     let began = Some(kernel.now);
-    let walk = met(&mut kernel, &pid, 0, None);
-    kernel.merge_walk(&walk);
-    assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dying { began }));
-}
-
-/// The thread that waits need not be the leader, which may have exited.
-#[test]
-fn an_init_without_its_leader_is_dying_still() {
-    let mut kernel = World::walked(OLD);
-    let pid = kernel.ns("pid");
-    kernel.created(&pid);
-    kernel.tell(Body::InitDying(disabled(&pid, 3).facts));
-    let began = Some(kernel.now);
-    let walk = met(&mut kernel, &pid, EXIT_ZOMBIE, Some(0));
-    kernel.merge_walk(&walk);
-    assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dying { began }));
-    assert_eq!(people(&kernel, &pid).unwrap().left_count, 1);
-
-    let walk = met(&mut kernel, &pid, EXIT_ZOMBIE, Some(EXIT_ZOMBIE));
-    kernel.merge_walk(&walk);
-    assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dead));
+    kernel.merge(|walk| {
+        walk.counted(&user, 1);
+        walk.counted(&closed(&pid, 2), 2);
+        walk.nsproxy(&nsproxy);
+        walk.task(&user, &pid, &nsproxy);
+        meet_init(walk, &pid);
+    });
+    assert_eq!(kernel.tracker.dying(), (1, began));
 }
 
 #[test]
-fn an_init_that_no_walk_meets_is_dead_if_it_met_all_tasks() {
-    let mut kernel = World::walked(OLD);
+fn what_is_inactive_or_gone_is_not_dying() {
+    let mut kernel = World::walked(COUNTS);
     let pid = kernel.ns("pid");
     kernel.created(&pid);
-    let dying = Body::InitDying(disabled(&pid, 2).facts);
-    kernel.tell(dying);
-    let began = Some(kernel.now);
-    let mut walk = kernel.walk(|walk| walk.ns(&disabled(&pid, 1)));
-    walk.all_tasks = false;
-    kernel.merge_walk(&walk);
-    assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dying { began }));
-    walk.all_tasks = true;
-    kernel.merge_walk(&walk);
-    assert_eq!(reaper(&kernel, &pid), Some(Reaper::Dead));
+    kernel.count(&pid, 2);
+    kernel.tell(Body::InitDying(closed(&pid, 2).facts));
+    kernel.count(&pid, 0);
+    assert_eq!(kernel.get(&pid).unwrap().reaper, Some(Reaper::Dead));
+    assert_eq!(kernel.tracker.dying(), (0, None));
+
+    let other = kernel.ns("pid");
+    kernel.created(&other);
+    kernel.tell(Body::InitDying(closed(&other, 2).facts));
+    kernel.freed(&other);
+    assert_eq!(kernel.tracker.dying(), (0, None));
 }
 
 #[test]
-fn a_crowd_is_counted_but_not_named() {
-    let mut kernel = World::walked(OLD);
+fn the_dead_do_not_die_again() {
+    let mut kernel = World::walked(COUNTS);
     let pid = kernel.ns("pid");
     kernel.created(&pid);
-    let mut walk = met(&mut kernel, &pid, 0, None);
-    let child = *walk.tasks.last().unwrap();
-    for number in 100..200 {
-        let (pid, tgid) = (number, number);
-        walk.tasks
-            .push(nslife::model::WalkTask { pid, tgid, ..child });
-    }
-    kernel.merge_walk(&walk);
-    let shown = people(&kernel, &pid).unwrap();
-    assert_eq!((shown.left_count, shown.left.len()), (101, People::NAMED));
-    assert_eq!(shown.zombies.len(), People::NAMED);
-    assert_eq!(kernel.get(&pid).unwrap().zombies, Some(101));
+    kernel.tell(Body::InitDying(closed(&pid, 2).facts));
+    kernel.tell(Body::InitDead(closed(&pid, 1).facts));
+    kernel.tell(Body::InitDying(closed(&pid, 2).facts));
+    assert_eq!(kernel.tracker.dying(), (0, None));
 }

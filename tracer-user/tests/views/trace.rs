@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use nslife::{
     engine::Notice,
-    model::{Lifecycle, Namespace, Transition, What},
+    model::{InitStep, Lifecycle, Namespace, Transition, What},
     view::{
         escape::is_unsafe,
         text::{style::Palette, trace::TraceText},
@@ -15,7 +15,7 @@ use tracer_common::{
 };
 
 use crate::values::{
-    actor, at, chain, clock, every_transition, initial_ids, initial_nsproxy, namespace,
+    actor, at, chain, clock, every_transition, init, initial_ids, initial_nsproxy, namespace,
     nsproxy_with, step, switch,
 };
 
@@ -116,6 +116,19 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  deactivated    user    4026533059    1059    └ with user 4026533058, references left: 2
 03:00:02.500000  deactivated    user    4026533060    1060      └ with user 4026533059, references left: 2";
     assert_eq!(shown(&[chain()]), expected);
+}
+
+#[test]
+fn an_init_says_who_is_left_and_how_long_it_took() {
+    let expected = "\
+TIME             EVENT          TYPE          INUM      ID  WHAT
+03:00:02.500000  init_dying     pid     4026532062      62  5 left, its init sh[1234]
+03:00:02.500000  init_dead      pid     4026532062      62  nobody left after 20.0 ms, its init sh[1234]";
+    let both = [
+        init(InitStep::Dying, None),
+        init(InitStep::Dead, Some(20_000_000)),
+    ];
+    assert_eq!(shown(&both), expected);
 }
 
 #[test]
