@@ -1,7 +1,7 @@
 //! Records on the ring buffer, kernel to userspace.
 //!
-//! Two layouts serve everything: [`NsEvent`] for what happens to a
-//! namespace, [`NsproxyEvent`] for what happens to an nsproxy. Kernel
+//! [`NsEvent`] is for what happens to a namespace, [`NsproxyEvent`] for what
+//! happens to an nsproxy, and [`TaskEvent`] for the end of a task. Kernel
 //! addresses in them are keys; they never leave the process.
 
 use crate::kind::{NsKind, Slot};
@@ -53,6 +53,15 @@ pub enum What {
     /// That superblock went away ([`NsEvent`], `aux` likewise):
     /// `proc_kill_sb`.
     ProcfsGone = 12,
+    /// A task has left its namespaces for good, and its children have been
+    /// handed over ([`TaskEvent`] about it, after one [`Self::ChildHandedOver`]
+    /// for each of them): `exit_notify`.
+    TaskExited = 16,
+    /// A task was reaped ([`TaskEvent`] about it): `release_task`.
+    TaskReaped = 17,
+    /// A child of a task that exits has another parent now ([`TaskEvent`]
+    /// about the task that exits).
+    ChildHandedOver = 18,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
     /// about that namespace, with their number).
@@ -75,6 +84,9 @@ impl What {
             10 => Self::NsTasks,
             11 => Self::ProcfsMounted,
             12 => Self::ProcfsGone,
+            16 => Self::TaskExited,
+            17 => Self::TaskReaped,
+            18 => Self::ChildHandedOver,
             20 => Self::ClimbEnded,
             _ => return None,
         })
@@ -382,6 +394,60 @@ pub struct NsproxyEvent {
     pub to: NsproxyInfo,
 }
 
+/// One task, as read from kernel memory at one moment.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskInfo {
+    /// Its pid in the initial pid namespace (a thread's own); [`UNKNOWN`] if
+    /// there is no such task.
+    pub pid: u32,
+    /// Its thread group, likewise.
+    pub tgid: u32,
+    /// Its command name: bytes, NUL-padded, chosen by strangers.
+    pub comm: [u8; 16],
+}
+
+impl TaskInfo {
+    /// No task.
+    pub const NONE: Self = Self {
+        pid: UNKNOWN,
+        tgid: UNKNOWN,
+        comm: [0; 16],
+    };
+}
+
+/// What happened at the end of a task. The header's task is the one that ends,
+/// whichever ran.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskEvent {
+    /// Whose end, when, what.
+    pub header: Header,
+    /// When it dropped its nsproxy, `CLOCK_BOOTTIME`; 0 if not known.
+    pub dropped_at: u64,
+    /// For [`What::ChildHandedOver`] the child, for [`What::TaskReaped`] who
+    /// reaped the task, none if it did so itself; else none.
+    pub other: TaskInfo,
+    /// For [`What::ChildHandedOver`] the child's new parent, for
+    /// [`What::TaskReaped`] the task's parent; else none.
+    pub parent: TaskInfo,
+    /// For [`What::TaskReaped`] the parent that the task had before it was
+    /// handed over, if it was; else none.
+    pub original_parent: TaskInfo,
+    /// For [`What::TaskExited`]: children that it had when it dropped its
+    /// nsproxy, beyond those that were looked at (and, if this is
+    /// [`MORE_CHILDREN`], more that were not counted); else 0.
+    pub more_children: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// The children of a task that exits of which it is said who gets them.
+pub const CHILDREN: usize = 16;
+
+/// The children beyond those that are counted.
+pub const MORE_CHILDREN: u32 = 240;
+
 /// Counters of the kernel programs, summed over CPUs by userspace. The index
 /// into the per-CPU array map `COUNTERS`.
 #[repr(u32)]
@@ -418,6 +484,8 @@ const _: () = {
     assert!(size_of::<NsEvent>() == 160);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
+    assert!(size_of::<TaskInfo>() == 24);
+    assert!(size_of::<TaskEvent>() == 136);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);
     assert!(core::mem::offset_of!(NsEvent, aux) == 136);
     assert!(core::mem::offset_of!(NsproxyEvent, from) == 56);

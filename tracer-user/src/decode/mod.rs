@@ -7,12 +7,13 @@
 //! become `None`, so that nobody behind this point can mistake them.
 
 mod cursor;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use tracer_common::event::{
     Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent,
-    NsproxyInfo, Reason, UNKNOWN, What,
+    NsproxyInfo, Reason, TaskEvent, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -51,6 +52,14 @@ pub enum DecodeError {
         /// The number.
         value: u32,
     },
+    /// No task where the record means nothing without one.
+    #[error("no {field} in the record at byte {offset}")]
+    NoTask {
+        /// Which field.
+        field: &'static str,
+        /// Where the part of the record starts that has it.
+        offset: usize,
+    },
     /// Zero in a field without which the record means nothing.
     #[error("{field} at byte {offset} is zero")]
     Zero {
@@ -84,6 +93,9 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         | What::ProcfsGone => cursor.expect_exactly("namespace event", size_of::<NsEvent>())?,
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
+        }
+        What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
+            cursor.expect_exactly("task event", size_of::<TaskEvent>())?;
         }
     }
     let origin = origin(&mut cursor)?;
@@ -131,6 +143,9 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             cursor.skip(REASON)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
+        What::TaskExited => Body::TaskEnd(task::exited(&mut cursor)?),
+        What::TaskReaped => Body::TaskEnd(task::reaped(&mut cursor)?),
+        What::ChildHandedOver => Body::TaskEnd(task::handed_over(&mut cursor)?),
     };
     Ok(Event { origin, body })
 }

@@ -7,6 +7,7 @@
 mod namespace;
 mod nsproxy;
 mod observation;
+mod task;
 mod tracker;
 mod transition;
 mod walk;
@@ -14,6 +15,7 @@ mod walk;
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
+pub use task::{HandedOver, Reaped, TaskEnd, TaskRecord};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Chain, ChainLink, Lifecycle, Switch, Transition, What};
 pub use walk::{Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -9,7 +9,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
 
-use super::Actor;
+use super::{Actor, TaskRecord};
 
 /// The kernel address of an object: unique while the object is allocated,
 /// reused afterwards. It never leaves the process, so it does not print.
@@ -116,6 +116,8 @@ pub enum Body {
         /// What made them so.
         cause: Option<Cause>,
     },
+    /// The origin's task ends, see there.
+    TaskEnd(TaskRecord),
     /// Everything that this namespace pulled along has been said.
     ClimbEnded(NsRef),
     /// A procfs was mounted that shows a pid namespace.

@@ -2,7 +2,7 @@
 
 use tracer_common::event::{Cause, Reason};
 
-use super::{Actor, Namespace, Nsproxy};
+use super::{Actor, Namespace, Nsproxy, TaskEnd};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +37,8 @@ pub enum What {
     Switched(Switch),
     /// An nsproxy is no more.
     NsproxyFreed(Nsproxy),
+    /// A task exited or was reaped. Only said if somebody asked for it.
+    TaskEnd(Box<TaskEnd>),
 }
 
 /// Owners that became active or inactive because of a namespace that they own,

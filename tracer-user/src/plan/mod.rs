@@ -4,10 +4,12 @@
 //! The functions and their history are those of the kernel's `kernel/nsproxy.c`,
 //! `kernel/nscommon.c`, `kernel/nstree.c` and `fs/nsfs.c`.
 
+mod exits;
 mod table;
 
 use std::collections::BTreeSet;
 
+pub use exits::TASK_HOOKS;
 pub use table::HOOKS;
 
 /// How a program is attached.
@@ -87,9 +89,13 @@ pub type Offered = BTreeSet<&'static str>;
 /// Every function and tracepoint that the table names, with how it would be
 /// hooked.
 pub fn wanted() -> impl Iterator<Item = Candidate> {
-    HOOKS
-        .iter()
-        .flat_map(|hook| hook.candidates.iter().copied())
+    all().flat_map(|hook| hook.candidates.iter().copied())
+}
+
+/// Every hook, in the order of attaching, those that are only attached when
+/// somebody asks for them included.
+pub fn all() -> impl Iterator<Item = &'static Hook> {
+    HOOKS.iter().chain(TASK_HOOKS)
 }
 
 /// What to do about this hook on a kernel that offers these.

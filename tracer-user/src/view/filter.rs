@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
-use crate::model::{Chain, ChainLink, Lifecycle, Namespace, NsId, Nsproxy, Transition, What};
+use crate::model::{
+    Chain, ChainLink, Lifecycle, Namespace, NsId, Nsproxy, TaskEnd, Transition, What,
+};
 
 /// What a line of a trace can report: the `event` of its JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,11 +24,15 @@ pub enum EventName {
     Lost,
     /// The picture was renewed by a walk.
     Resync,
+    /// A task left its namespaces and handed its children over.
+    Exited,
+    /// A task was reaped.
+    Reaped,
 }
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -38,6 +44,8 @@ impl EventName {
         Self::NsproxyFreed,
         Self::Lost,
         Self::Resync,
+        Self::Exited,
+        Self::Reaped,
     ];
 
     /// The word for it in every output.
@@ -49,17 +57,29 @@ impl EventName {
             Self::NsproxyFreed => "nsproxy_freed",
             Self::Lost => "lost",
             Self::Resync => "resync",
+            Self::Exited => "exited",
+            Self::Reaped => "reaped",
         }
     }
 
     /// The name of what a transition reports.
     pub const fn of(transition: &Transition) -> Self {
-        match transition.what {
-            What::Namespace { step, .. } => Self::Namespace(step),
+        match &transition.what {
+            What::Namespace { step, .. } => Self::Namespace(*step),
             What::Chain(_) => Self::Chain,
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
+            What::TaskEnd(end) => match **end {
+                TaskEnd::Exited { .. } => Self::Exited,
+                TaskEnd::Reaped { .. } => Self::Reaped,
+            },
         }
+    }
+
+    /// Whether this is about the end of a task, of which nothing is said to
+    /// who does not ask for it by name.
+    pub const fn is_task_end(self) -> bool {
+        matches!(self, Self::Exited | Self::Reaped)
     }
 }
 
@@ -134,7 +154,8 @@ impl fmt::Display for NsNumber {
 pub struct Filter {
     /// Namespace types. A switch belongs to the types that it changed; an
     /// exit, and the end of an nsproxy, to those of the namespaces left that
-    /// are not initial ones.
+    /// are not initial ones. The end of a task, which nobody sees who does not
+    /// ask for it, belongs to all.
     pub kinds: Vec<NsKind>,
     /// Events.
     pub events: Vec<EventName>,
@@ -177,6 +198,7 @@ impl Filter {
                     None => holds(&switch.from, &self.initial).any(asked),
                 },
                 What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
+                What::TaskEnd(_) => true,
             }
     }
 }
@@ -196,6 +218,7 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
             None => in_any_slot(wanted, &switch.from),
         },
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
+        What::TaskEnd(_) => true,
     }
 }
 

@@ -59,7 +59,7 @@ impl Scope {
             }
             What::Chain(chain) => concerned(chain)
                 .any(|ns| self.created.contains(&ns.id) || self.entered.contains(&ns.id)),
-            What::Switched(_) => false,
+            What::Switched(_) | What::TaskEnd(_) => false,
             What::NsproxyFreed(nsproxy) => self.nsproxies.contains(&nsproxy.id),
         }
     }
@@ -92,7 +92,7 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_) | What::Chain(_) => {}
+            What::Switched(_) | What::Chain(_) | What::TaskEnd(_) => {}
             What::NsproxyFreed(nsproxy) => {
                 self.nsproxies.remove(&nsproxy.id);
             }
@@ -105,6 +105,7 @@ impl Scope {
             What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
             What::NsproxyFreed(_) => None,
+            What::TaskEnd(end) => Some(end.task()),
         };
         task.is_some_and(|task| Some(task.tgid) == self.own_tgid)
     }

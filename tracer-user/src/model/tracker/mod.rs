@@ -17,6 +17,7 @@
 mod activity;
 mod census;
 mod chains;
+mod ends;
 mod entry;
 mod identity;
 mod inodes;
@@ -37,6 +38,7 @@ use tracer_common::{event::Cause, kind::NsKind};
 
 use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition};
 use chains::Chains;
+use ends::Ends;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
@@ -98,6 +100,8 @@ pub struct Tracker {
     quiet: Vec<NsHandle>,
     /// Owners that are being pulled along.
     chains: Chains,
+    /// Tasks that are about to have ended.
+    ends: Ends,
     /// How many walks have been merged.
     walks: u64,
     /// By [`NsKind`]: the last of them met every namespace of the type.
@@ -126,6 +130,7 @@ impl Tracker {
             queue: Vec::new(),
             quiet: Vec::new(),
             chains: Chains::default(),
+            ends: Ends::default(),
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
@@ -162,6 +167,11 @@ impl Tracker {
                 self.switched(origin.task, *reason, from, to.as_ref(), sink);
             }
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
+            Body::TaskEnd(record) => {
+                if let Some(end) = self.ends.take(origin, record) {
+                    sink.task_end(end);
+                }
+            }
             Body::Tasks { ns, sequence, .. } => {
                 if let Some(handle) = self.observed(ns, sink) {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
@@ -268,6 +278,7 @@ fn cause_of(body: &Body) -> Option<Cause> {
         | Body::LastRef(_)
         | Body::Freed(_)
         | Body::ClimbEnded(_)
+        | Body::TaskEnd(_)
         | Body::ProcfsMounted { .. }
         | Body::ProcfsGone { .. } => None,
     }

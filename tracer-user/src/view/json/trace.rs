@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tracer_common::{event::Cause, kind::Slot};
 
-use super::{NamespaceJson, SCHEMA, TaskJson, namespace, task};
+use super::{
+    NamespaceJson, SCHEMA, TaskJson, namespace, task,
+    task::{EndJson, end},
+};
 use crate::{
     engine,
     model::{Nsproxy, Transition, What},
@@ -50,6 +53,7 @@ enum Body {
         nsproxy: u64,
         namespaces: Slots,
     },
+    TaskEnd(EndJson),
     Notice(Notice),
 }
 
@@ -139,6 +143,7 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
             nsproxy: freed.id.0,
             namespaces: slots(freed),
         },
+        What::TaskEnd(ended) => Body::TaskEnd(end(ended, transition.at, clock)),
     };
     Record {
         schema: SCHEMA,

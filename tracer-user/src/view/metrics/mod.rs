@@ -90,7 +90,7 @@ impl Metrics {
             What::Switched(switch) if switch.reason != Reason::Exit => {
                 self.switches(switch.reason).inc();
             }
-            What::Switched(_) | What::NsproxyFreed(_) => {}
+            What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
         }
     }
 

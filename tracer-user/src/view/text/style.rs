@@ -64,6 +64,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Switched => AnsiColor::Cyan.on_default(),
         EventName::Lost => BAD,
         EventName::Resync => NOTABLE,
+        EventName::Exited | EventName::Reaped => FAINT,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use tracer_common::{event::Cause, kind::Slot};
 
 use super::{
+    ends,
     style::{self, Palette},
     words::{self, Span, held_by, list, task},
 };
@@ -101,6 +102,7 @@ impl TraceText {
                 let what = format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy));
                 self.row(name, at, None, &what)
             }
+            What::TaskEnd(end) => self.row(name, at, None, &ends::end(end, transition.at)),
         }
     }
 
