@@ -5,7 +5,9 @@ use std::{collections::HashMap, mem::offset_of, ops::RangeInclusive};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::{
-    event::{Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, What},
+    event::{
+        Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, TaskEvent, TaskInfo, UNKNOWN, What,
+    },
     kind::Slot,
     walk::{Tag, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
 };
@@ -73,6 +75,12 @@ const NSPROXY: [(usize, Field); 1 + 2 * Slot::COUNT] = {
     }
     fields
 };
+
+const TASK_INFO: Fields = &[
+    (offset_of!(TaskInfo, pid), Pid),
+    (offset_of!(TaskInfo, tgid), Pid),
+    (offset_of!(TaskInfo, comm), Comm),
+];
 
 const TASK: Fields = &[
     (offset_of!(WalkTask, nsproxy), Key),
@@ -183,6 +191,23 @@ impl Redactor {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
                 self.field(bytes, offset_of!(NsEvent, below), Key)?;
                 size_of::<NsEvent>()
+            }
+            What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
+                let dropped_at = offset_of!(TaskEvent, dropped_at);
+                if *part_mut(bytes, dropped_at)? != [0; 8] {
+                    self.field(bytes, dropped_at, Time)?;
+                }
+                for task in [
+                    offset_of!(TaskEvent, other),
+                    offset_of!(TaskEvent, parent),
+                    offset_of!(TaskEvent, original_parent),
+                ] {
+                    // Who is not there stays so.
+                    if u32_at(bytes, task + offset_of!(TaskInfo, pid))? != UNKNOWN {
+                        self.fields(bytes, task, TASK_INFO)?;
+                    }
+                }
+                size_of::<TaskEvent>()
             }
         };
         ensure!(bytes.len() == size, "an event of {} bytes", bytes.len());
@@ -322,6 +347,9 @@ mod tests {
                 }
                 What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                     (size_of::<NsEvent>(), &[104, 112, 120])
+                }
+                What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
+                    (size_of::<TaskEvent>(), &[128])
                 }
                 _ => (size_of::<NsEvent>(), &[104, 112, 120, 128]),
             };

@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Body, Comm, Config, Key, NsFacts, NsproxyFacts, SlotFacts, Tracker, Walk, WalkNs, WalkNsproxy,
-    WalkProcfs, WalkTask,
+    Actor, Body, Comm, Config, HandedOver, Key, NsFacts, NsproxyFacts, Reaped, SlotFacts,
+    TaskRecord, Tracker, Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -72,6 +72,41 @@ prop_compose! {
     }
 }
 
+fn task_records() -> BoxedStrategy<TaskRecord> {
+    let actors = || {
+        (0_u32..4, 0_u32..4).prop_map(|(pid, tgid)| Actor {
+            pid,
+            tgid,
+            comm: Comm::default(),
+        })
+    };
+    prop_oneof![
+        (actors(), actors())
+            .prop_map(|(child, parent)| TaskRecord::HandedOver(HandedOver { child, parent })),
+        (option::of(times()), any::<u32>()).prop_map(|(dropped_at, more_children)| {
+            TaskRecord::Exited {
+                dropped_at,
+                more_children,
+            }
+        }),
+        (
+            option::of(actors()),
+            option::of(actors()),
+            option::of(actors()),
+            option::of(times())
+        )
+            .prop_map(|(by, parent, original_parent, dropped_at)| {
+                TaskRecord::Reaped(Reaped {
+                    by,
+                    parent,
+                    original_parent,
+                    dropped_at,
+                })
+            }),
+    ]
+    .boxed()
+}
+
 /// Boxed, like all that follow: the trees by which proptest shrinks would not
 /// fit on a test's stack.
 fn bodies() -> BoxedStrategy<Body> {
@@ -105,6 +140,7 @@ fn bodies() -> BoxedStrategy<Body> {
         }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),
+        task_records().prop_map(Body::TaskEnd),
     ]
     .boxed()
 }

@@ -274,6 +274,7 @@ impl World {
                     story.push(format!("switched by {}", switch.reason.name()));
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
+                What::TaskEnd(_) => story.push("task ended".to_owned()),
             }
         }
         story
@@ -301,7 +302,7 @@ impl World {
                     let links: String = links.collect();
                     causes.push(format!("{}{links}", self.name(&chain.namespace)));
                 }
-                What::Switched(_) | What::NsproxyFreed(_) => {}
+                What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
             }
         }
         causes

@@ -52,12 +52,14 @@ fn by(reaped: &Reaped) -> String {
         None => "by itself: nobody waits for it".into(),
     };
     if let Some(original) = &reaped.original_parent {
-        let whose = match (&reaped.parent, &reaped.by) {
-            (Some(parent), Some(by)) if parent.tgid == by.tgid => "whose it became".into(),
-            (Some(parent), _) => format!("{}'s since", task(parent)),
-            (None, _) => "handed over".into(),
+        let whose = match &reaped.parent {
+            Some(parent) if reaped.by.is_some_and(|by| by.tgid == parent.tgid) => {
+                "whose it became when".into()
+            }
+            Some(parent) => format!("{}'s since", task(parent)),
+            None => "handed over when".into(),
         };
-        text += &format!(", {whose} when {} exited", task(original));
+        text += &format!(", {whose} {} exited", task(original));
     }
     text
 }
