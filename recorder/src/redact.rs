@@ -9,7 +9,7 @@ use tracer_common::{
         Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, TaskEvent, TaskInfo, UNKNOWN, What,
     },
     kind::Slot,
-    walk::{Tag, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
+    walk::{Tag, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
 };
 
 /// How the names of those who play begin. Nobody else is called by name.
@@ -90,6 +90,13 @@ const TASK: Fields = &[
     (offset_of!(WalkTask, tgid), Pid),
     (offset_of!(WalkTask, comm), Comm),
     (offset_of!(WalkTask, parent), Pid),
+];
+
+/// The other numbers count within a namespace of the play.
+const INIT: Fields = &[
+    (offset_of!(WalkInit, pid_ns), Key),
+    (offset_of!(WalkInit, pid), Pid),
+    (offset_of!(WalkInit, numbers), Pid),
 ];
 
 const PROCFS: Fields = &[
@@ -177,17 +184,17 @@ impl Redactor {
             What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
                 self.field(bytes, offset_of!(NsEvent, aux), Key)?;
+                self.field(bytes, offset_of!(NsEvent, below), Key)?;
                 size_of::<NsEvent>()
             }
             What::NsCreated
+            | What::NsActivity
             | What::NsLastRef
             | What::NsFreed
             | What::NsTasks
+            | What::InitDying
+            | What::InitDead
             | What::ClimbEnded => {
-                self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
-                size_of::<NsEvent>()
-            }
-            What::NsActivity => {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
                 self.field(bytes, offset_of!(NsEvent, below), Key)?;
                 size_of::<NsEvent>()
@@ -226,6 +233,7 @@ impl Redactor {
                 Tag::Nsproxy => size_of::<WalkNsproxy>(),
                 Tag::Task => size_of::<WalkTask>(),
                 Tag::Procfs => size_of::<WalkProcfs>(),
+                Tag::Init => size_of::<WalkInit>(),
             };
             let (record, rest) = bytes
                 .split_at_mut_checked(size)
@@ -245,6 +253,7 @@ impl Redactor {
                 }
                 Tag::Task => self.fields(record, 0, TASK)?,
                 Tag::Procfs => self.fields(record, 0, PROCFS)?,
+                Tag::Init => self.fields(record, 0, INIT)?,
             }
             records.push(record.to_vec());
         }
@@ -346,12 +355,12 @@ mod tests {
                     (size_of::<NsproxyEvent>(), &[48, 160, 272])
                 }
                 What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
-                    (size_of::<NsEvent>(), &[104, 112, 120])
+                    (size_of::<NsEvent>(), &[104, 112, 120, 128, 144])
                 }
                 What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
                     (size_of::<TaskEvent>(), &[128])
                 }
-                _ => (size_of::<NsEvent>(), &[104, 112, 120, 128]),
+                _ => (size_of::<NsEvent>(), &[104, 112, 120, 128, 136, 144]),
             };
             let mut bytes = addresses(what as u32, size);
             redactor().record(&mut bytes).unwrap();
@@ -370,19 +379,21 @@ mod tests {
         };
         assert_eq!(
             left(Tag::Namespace, size_of::<WalkNs>()),
-            [16, 24, 88, 96, 104]
+            [16, 24, 88, 96, 104, 112]
         );
         assert_eq!(left(Tag::Nsproxy, size_of::<WalkNsproxy>()), [120]);
-        assert!(left(Tag::Task, size_of::<WalkTask>()).is_empty());
+        assert_eq!(left(Tag::Task, size_of::<WalkTask>()), [56]);
+        let numbers: Vec<_> = (24..size_of::<WalkInit>()).step_by(8).collect();
+        assert_eq!(left(Tag::Init, size_of::<WalkInit>()), numbers);
         assert!(left(Tag::Procfs, size_of::<WalkProcfs>()).is_empty());
     }
 
     #[test]
     fn what_is_not_known_is_not_passed_on() {
-        assert!(redactor().record(&mut addresses(99, 136)).is_err());
-        assert!(redactor().record(&mut addresses(1, 128)).is_err());
-        assert!(redactor().record(&mut addresses(1, 144)).is_err());
-        assert!(redactor().walk(&mut addresses(99, 56)).is_err());
+        assert!(redactor().record(&mut addresses(99, 160)).is_err());
+        assert!(redactor().record(&mut addresses(1, 152)).is_err());
+        assert!(redactor().record(&mut addresses(1, 168)).is_err());
+        assert!(redactor().walk(&mut addresses(99, 72)).is_err());
         assert!(redactor().walk(&mut addresses(3, 48)).is_err());
     }
 

@@ -53,6 +53,12 @@ pub enum What {
     /// That superblock went away ([`NsEvent`], `aux` likewise):
     /// `proc_kill_sb`.
     ProcfsGone = 12,
+    /// The init of a pid namespace, the running task, begins to kill and reap
+    /// everybody else in it ([`NsEvent`]): `zap_pid_ns_processes`.
+    InitDying = 14,
+    /// It has done that, and nobody else is left ([`NsEvent`]): the return of
+    /// the same.
+    InitDead = 15,
     /// A task has left its namespaces for good, and its children have been
     /// handed over ([`TaskEvent`] about it, after one [`Self::ChildHandedOver`]
     /// for each of them): `exit_notify`.
@@ -84,6 +90,8 @@ impl What {
             10 => Self::NsTasks,
             11 => Self::ProcfsMounted,
             12 => Self::ProcfsGone,
+            14 => Self::InitDying,
+            15 => Self::InitDead,
             16 => Self::TaskExited,
             17 => Self::TaskReaped,
             18 => Self::ChildHandedOver,

@@ -78,6 +78,12 @@ pub struct Layout {
     pub task_thread_pid: u32,
     /// `task_struct.exit_state`
     pub task_exit_state: u32,
+    /// `task_struct.__state`
+    pub task_state: u32,
+    /// `task_struct.parent`: who is to reap it
+    pub task_parent: u32,
+    /// `task_struct.ptrace`: flags, 0 if nobody traces it
+    pub task_ptrace: u32,
     /// `task_struct.fs`
     pub task_fs: u32,
     /// `task_struct.signal`
@@ -107,6 +113,8 @@ pub struct Layout {
     pub upid_size: u32,
     /// `upid.ns`
     pub upid_ns: u32,
+    /// `upid.nr`
+    pub upid_nr: u32,
 
     /// `pid_namespace.pid_allocated`
     pub pid_allocated: u32,
@@ -202,6 +210,9 @@ impl Layout {
         task_real_cred: ABSENT,
         task_thread_pid: ABSENT,
         task_exit_state: ABSENT,
+        task_state: ABSENT,
+        task_parent: ABSENT,
+        task_ptrace: ABSENT,
         task_fs: ABSENT,
         task_signal: ABSENT,
         task_real_parent: ABSENT,
@@ -215,6 +226,7 @@ impl Layout {
         pid_numbers: ABSENT,
         upid_size: ABSENT,
         upid_ns: ABSENT,
+        upid_nr: ABSENT,
         pid_allocated: ABSENT,
         inode_private: ABSENT,
         inode_super: ABSENT,

@@ -19,6 +19,8 @@ pub enum Tag {
     Task = 3,
     /// [`WalkProcfs`]
     Procfs = 4,
+    /// [`WalkInit`]
+    Init = 5,
 }
 
 impl Tag {
@@ -29,6 +31,7 @@ impl Tag {
             2 => Self::Nsproxy,
             3 => Self::Task,
             4 => Self::Procfs,
+            5 => Self::Init,
             _ => return None,
         })
     }
@@ -108,6 +111,28 @@ pub struct WalkTask {
     pub reserved: u32,
 }
 
+/// Deepest nesting of pid namespaces that the kernel allows
+/// (`MAX_PID_NS_LEVEL`), and one.
+pub const PID_LEVELS: usize = 33;
+
+/// A task that is the first one of its pid namespace, which is not the initial
+/// one. Follows its [`WalkTask`].
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkInit {
+    /// [`Tag::Init`]
+    pub tag: u32,
+    /// Depth of that namespace.
+    pub level: u32,
+    /// Its key.
+    pub pid_ns: u64,
+    /// The task's pid in the initial pid namespace.
+    pub pid: u32,
+    /// Its number at each level, from the initial namespace down to its own,
+    /// where it is 1; zero below.
+    pub numbers: [u32; PID_LEVELS],
+}
+
 /// A procfs superblock that the walk met.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,5 +199,6 @@ const _: () = {
     assert!(size_of::<WalkNsproxy>() == 128);
     assert!(size_of::<WalkTask>() == 72);
     assert!(size_of::<WalkProcfs>() == 32);
+    assert!(size_of::<WalkInit>() == 152);
     assert!(size_of::<RingCursor>() == 16);
 };

@@ -28,6 +28,7 @@ mod pid;
 mod procfs;
 mod select;
 mod walk;
+mod zap;
 
 /// The kernel lets only GPL-compatible programs call the helpers used here.
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{Counter, NsproxyInfo},
-    walk::{RingCursor, WalkNs, WalkNsproxy},
+    walk::{RingCursor, WalkInit, WalkNs, WalkNsproxy},
 };
 
 use crate::{
@@ -104,6 +104,8 @@ pub struct WalkScratch {
     pub namespace: WalkNs,
     /// An nsproxy, kept while its namespaces are written.
     pub nsproxy: WalkNsproxy,
+    /// The first task of a pid namespace.
+    pub init: WalkInit,
     /// Records written in this pass along a ring.
     pub written: u64,
 }

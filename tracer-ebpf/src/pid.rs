@@ -94,7 +94,18 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
 #[inline(always)]
 pub fn deepest_namespace(pid: u64) -> u64 {
     let level: u32 = read(pid, offset!(pid_level));
-    let upid =
-        pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size));
-    read(upid, offset!(upid_ns))
+    read(at_level(pid, level), offset!(upid_ns))
+}
+
+/// The number of a `struct pid` in the namespace at this level, which it must
+/// reach.
+#[inline(always)]
+pub fn number_at(pid: u64, level: u32) -> u32 {
+    read(at_level(pid, level), offset!(upid_nr))
+}
+
+/// Where a `struct pid` keeps what it is at this level.
+#[inline(always)]
+fn at_level(pid: u64, level: u32) -> u64 {
+    pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size))
 }

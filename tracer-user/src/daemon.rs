@@ -223,6 +223,9 @@ async fn watch(
             metrics.notice(&notice);
         }
         metrics.census(engine.tracker().census());
+        let (dying, began) = engine.tracker().dying();
+        let now = boottime();
+        metrics.dying(dying, began.map(|began| now.saturating_sub(began)));
     }
 }
 

@@ -19,7 +19,10 @@ use std::{
 use nslife::{
     control::{self, AskError, BindError, ControlSocket, Request, Snapshot, ask},
     engine::Limits,
-    model::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, State},
+    model::{
+        Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, People, Person, Reaper, State,
+        TaskState,
+    },
 };
 use tempfile::TempDir;
 use tokio::{
@@ -36,6 +39,8 @@ const SOON: Duration = Duration::from_millis(200);
 
 fn namespace(id: u64, kind: NsKind) -> Namespace {
     Namespace {
+        zombies: Some(1),
+        reaper: Some(Reaper::Dying { began: Some(7) }),
         id: NsId(id),
         ns_id: Some(id),
         kind,
@@ -76,6 +81,14 @@ fn namespace(id: u64, kind: NsKind) -> Namespace {
     }
 }
 
+fn actor() -> Actor {
+    Actor {
+        pid: 12,
+        tgid: 11,
+        comm: Comm(*b"sleep\0\0\0\0\0\0\0\0\0\0\0"),
+    }
+}
+
 fn snapshot(count: u64) -> Snapshot {
     Snapshot {
         kernel: "7.3.4".into(),
@@ -88,6 +101,19 @@ fn snapshot(count: u64) -> Snapshot {
             because: vec!["a reason".into()],
             partial_activity: true,
         },
+        people: vec![(
+            NsId(3),
+            People {
+                init: None,
+                left: vec![Person {
+                    task: actor(),
+                    state: TaskState::Traced,
+                    waits_for: Some(actor()),
+                }],
+                left_count: 20,
+                zombies: Vec::new(),
+            },
+        )],
         namespaces: (0..count)
             .map(|id| namespace(id, NsKind::ALL[id as usize % NsKind::COUNT]))
             .collect(),

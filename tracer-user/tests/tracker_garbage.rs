@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Comm, Config, HandedOver, Key, NsFacts, NsproxyFacts, Reaped, SlotFacts,
-    TaskRecord, Tracker, Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
+    Actor, Body, Comm, Config, HandedOver, Key, NsFacts, NsproxyFacts, PidNumbers, Reaped,
+    SlotFacts, TaskRecord, Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -14,6 +14,7 @@ use support::sim::event_at;
 use support::{COUNTS, IDS, OLD, check_sums, key};
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::NsKind;
+use tracer_common::walk::PID_LEVELS;
 
 /// Addresses are few, so that everything meets everything.
 fn keys() -> impl Strategy<Value = Key> {
@@ -124,6 +125,8 @@ fn bodies() -> BoxedStrategy<Body> {
                 below
             }
         ),
+        facts().prop_map(Body::InitDying),
+        facts().prop_map(Body::InitDead),
         facts().prop_map(|ns| Body::ClimbEnded(ns.as_ref())),
         facts().prop_map(Body::LastRef),
         facts().prop_map(|ns| Body::Freed(ns.as_ref())),
@@ -152,8 +155,9 @@ prop_compose! {
         pid_ns in option::of(keys()),
         pid in 0_u32..4,
         (kthread, leader) in any::<(bool, bool)>(),
+        (state, exit_state, parent) in (0_u32..0x200, 0_u32..0x40, 0_u32..4),
     ) -> WalkTask {
-        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting: false, traced: false, state: 0, exit_state: 0, parent: 0 }
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting: false, traced: false, state, exit_state, parent }
     }
 }
 
@@ -168,6 +172,7 @@ prop_compose! {
         nsproxies in prop::collection::vec((times(), nsproxies()), 0..4),
         tasks in prop::collection::vec(tasks(), 0..4),
         procfs in prop::collection::vec((times(), keys(), keys()), 0..4),
+        inits in prop::collection::vec((keys(), 0_u32..4, 0_u32..33), 0..4),
     ) -> Walk {
         Walk {
             started_at,
@@ -175,6 +180,13 @@ prop_compose! {
             all_tasks,
             all_of,
             all_superblocks,
+            inits: inits
+                .into_iter()
+                .filter_map(|(pid_ns, pid, level)| {
+                    let numbers = PidNumbers::new([pid; PID_LEVELS], level)?;
+                    Some(WalkInit { pid_ns, pid, numbers })
+                })
+                .collect(),
             namespaces: namespaces
                 .into_iter()
                 .map(|(time, sequence, tasks_sequence, ns)| WalkNs {

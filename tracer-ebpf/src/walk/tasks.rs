@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use tracer_common::{
     kind::{NsKind, Slot},
-    walk::{TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
+    walk::{PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, TASK_TRACED, Tag, WalkTask},
 };
 
 use super::{Out, TaskContext, visit, visit_all, visit_pid};
@@ -14,8 +14,12 @@ use crate::{
     emit::{common_of, fill_nsproxy, now},
     maps::{CREDS, WALK_SCRATCH, WALK_STARTED, WALKED},
     mem::{offset, peek, read, read_or},
-    pid::deepest_namespace,
+    pid::{deepest_namespace, number_at},
 };
+
+/// `task_struct.flags`: getting shut down (`PF_EXITING`). Set before the nsproxy
+/// is dropped, so to be read after that.
+const PF_EXITING: u32 = 0x4;
 
 /// `task_struct.flags`: a kernel thread (`PF_KTHREAD`).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -69,6 +73,42 @@ fn user_namespace(task: u64) -> u64 {
     common_of(user_ns, NsKind::User)
 }
 
+/// Writes the numbers of a task that is the first one of its pid namespace.
+#[inline(always)]
+fn write_init(out: &Out, global: u32) {
+    let pid: u64 = read(out.task, offset!(task_thread_pid));
+    if pid == 0 {
+        return;
+    }
+    let level: u32 = read(pid, offset!(pid_level));
+    if level == 0 || level as usize >= PID_LEVELS || number_at(pid, level) != 1 {
+        return;
+    }
+    let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`; `index`
+    // stays below the length of the array.
+    unsafe {
+        let record = &raw mut (*scratch).init;
+        (*record).tag = Tag::Init as u32;
+        (*record).level = level;
+        (*record).pid_ns = common_of(deepest_namespace(pid), NsKind::Pid);
+        (*record).pid = global;
+        let mut index = 0;
+        while index < PID_LEVELS {
+            let number = (&raw mut (*record).numbers).cast::<u32>().add(index);
+            *number = if index as u32 <= level {
+                number_at(pid, index as u32)
+            } else {
+                0
+            };
+            index += 1;
+        }
+        out.write(&*record);
+    }
+}
+
 /// Writes every task and its nsproxy, and counts its credentials.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
@@ -86,6 +126,12 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
     if flags & PF_KTHREAD != 0 {
         about |= TASK_KTHREAD;
     }
+    if flags & PF_EXITING != 0 {
+        about |= TASK_EXITING;
+    }
+    if read::<u32>(task, offset!(task_ptrace)) != 0 {
+        about |= TASK_TRACED;
+    }
     if pid == tgid {
         about |= TASK_LEADER;
     }
@@ -98,11 +144,14 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
         pid,
         tgid,
         comm: read(task, offset!(task_comm)),
-        state: 0,
-        exit_state: 0,
-        parent: 0,
+        state: read(task, offset!(task_state)),
+        exit_state: read(task, offset!(task_exit_state)),
+        parent: read(read(task, offset!(task_parent)), offset!(task_tgid)),
         reserved: 0,
     });
+    if pid == tgid {
+        write_init(&out, pid);
+    }
     0
 }
 

@@ -16,7 +16,11 @@ use nslife::{
     view::{
         clock::{Clock, rfc3339},
         json::{self, ListJson, SCHEMA, Source},
-        text::{table, tree, words::Span},
+        text::{
+            Picture, table,
+            tree::{self, Above},
+            words::Span,
+        },
     },
 };
 use tracer_common::kind::NsKind;
@@ -70,7 +74,8 @@ enum Output {
     Table,
     /// As docs/schema/list.schema.json describes it
     Json,
-    /// Below the user namespaces that own them
+    /// Below the user namespaces that own them; pid namespaces, if no others
+    /// are asked for, below their parents
     Tree,
 }
 
@@ -141,10 +146,21 @@ fn write(
     source: Source,
 ) -> io::Result<()> {
     let shown: Vec<_> = all.iter().filter(|ns| args.wants(ns)).copied().collect();
-    let now = snapshot.taken_at;
+    let people = snapshot.people.iter().map(|(id, people)| (*id, people));
+    let picture = Picture {
+        all,
+        people: &people.collect(),
+        now: snapshot.taken_at,
+    };
     match args.output {
-        Output::Table => table::write_namespaces(out, palette(), &shown, all, now),
-        Output::Tree => tree::write_tree(out, palette(), &shown, all, now),
+        Output::Table => table::write_namespaces(out, palette(), &shown, &picture),
+        Output::Tree => {
+            let above = match args.ns_type[..] {
+                [NsKind::Pid] => Above::Parent,
+                _ => Above::Owner,
+            };
+            tree::write_tree(out, palette(), &shown, &picture, above)
+        }
         Output::Json => {
             let clock = Clock::sample();
             let time = |boottime| rfc3339(clock.wall(boottime));
@@ -158,7 +174,10 @@ fn write(
                 walk_seconds: limits.took.as_secs_f64(),
                 complete: limits.complete,
                 incomplete_because: &limits.because,
-                namespaces: shown.iter().map(|ns| json::namespace(ns, &clock)).collect(),
+                namespaces: shown
+                    .iter()
+                    .map(|ns| json::listed(ns, picture.people.get(&ns.id).copied(), &clock))
+                    .collect(),
             };
             json::write_pretty(out, &list)
         }

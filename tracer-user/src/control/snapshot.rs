@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Engine, Limits},
-    model::Namespace,
+    model::{Namespace, NsId, People},
     view::clock::boottime,
 };
 
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// All namespaces, in no particular order.
     pub namespaces: Vec<Namespace>,
+    /// Tasks that are worth naming, by the namespace that they are in.
+    pub people: Vec<(NsId, People)>,
 }
 
 impl Snapshot {
@@ -37,6 +39,11 @@ impl Snapshot {
             pid: std::process::id(),
             limits: engine.limits().clone(),
             namespaces: engine.tracker().namespaces().collect(),
+            people: engine
+                .tracker()
+                .people()
+                .map(|(id, people)| (id, people.clone()))
+                .collect(),
         }
     }
 }

@@ -17,12 +17,12 @@ use tracer_common::event::{
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
-    self as layout, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, TASK_TRACED, Tag,
+    self as layout, PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, TASK_TRACED, Tag,
 };
 
 use crate::model::{
-    Actor, Body, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, SlotFacts, WalkNs, WalkNsproxy,
-    WalkProcfs, WalkRecord, WalkTask,
+    Actor, Body, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts, WalkInit,
+    WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
 
@@ -88,6 +88,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         | What::NsfsOpened
         | What::NsfsEvicted
         | What::NsTasks
+        | What::InitDying
+        | What::InitDead
         | What::ClimbEnded
         | What::ProcfsMounted
         | What::ProcfsGone => cursor.expect_exactly("namespace event", size_of::<NsEvent>())?,
@@ -125,6 +127,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             sequence: cursor.u64()?,
             cause: cause(&mut cursor)?,
         },
+        What::InitDying => Body::InitDying(ns_facts(&mut cursor)?),
+        What::InitDead => Body::InitDead(ns_facts(&mut cursor)?),
         What::ClimbEnded => Body::ClimbEnded(ns_facts(&mut cursor)?.as_ref()),
         What::ProcfsMounted => Body::ProcfsMounted {
             ns: ns_facts(&mut cursor)?,
@@ -184,6 +188,7 @@ impl Iterator for WalkRecords<'_> {
             Tag::Nsproxy => walk_nsproxy(&mut cursor).map(WalkRecord::Nsproxy),
             Tag::Task => walk_task(&mut cursor).map(WalkRecord::Task),
             Tag::Procfs => walk_procfs(&mut cursor).map(WalkRecord::Procfs),
+            Tag::Init => walk_init(&mut cursor).map(WalkRecord::Init),
         }))
     }
 }
@@ -200,6 +205,7 @@ impl<'a> WalkRecords<'a> {
             Some(tag @ Tag::Nsproxy) => (tag, "walked nsproxy", size_of::<layout::WalkNsproxy>()),
             Some(tag @ Tag::Task) => (tag, "walked task", size_of::<layout::WalkTask>()),
             Some(tag @ Tag::Procfs) => (tag, "walked procfs", size_of::<layout::WalkProcfs>()),
+            Some(tag @ Tag::Init) => (tag, "walked init", size_of::<layout::WalkInit>()),
             None => {
                 return Err(DecodeError::Unknown {
                     field: "tag of a walk record",
@@ -261,6 +267,29 @@ fn walk_procfs(cursor: &mut Cursor<'_>) -> Result<WalkProcfs, DecodeError> {
         superblock: cursor.key("superblock")?,
         pid_ns: cursor.key("namespace address")?,
     })
+}
+
+fn walk_init(cursor: &mut Cursor<'_>) -> Result<WalkInit, DecodeError> {
+    let offset = cursor.offset();
+    let level = cursor.u32()?;
+    let pid_ns = cursor.key("namespace address")?;
+    let pid = cursor.u32()?;
+    let mut numbers = [0; PID_LEVELS];
+    for number in &mut numbers {
+        *number = cursor.u32()?;
+    }
+    match PidNumbers::new(numbers, level) {
+        Some(numbers) => Ok(WalkInit {
+            pid_ns,
+            pid,
+            numbers,
+        }),
+        None => Err(DecodeError::Unknown {
+            field: "depth of a pid namespace",
+            offset,
+            value: level,
+        }),
+    }
 }
 
 /// The rest of a [`Header`], behind `what`.

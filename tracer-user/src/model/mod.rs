@@ -7,15 +7,17 @@
 mod namespace;
 mod nsproxy;
 mod observation;
+mod people;
 mod task;
 mod tracker;
 mod transition;
 mod walk;
 
-pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, State};
+pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, Reaper, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
+pub use people::{Init, People, Person, PidNumbers, TaskState};
 pub use task::{HandedOver, Reaped, TaskEnd, TaskRecord};
 pub use tracker::{Census, Config, Corrections, Tracker};
-pub use transition::{Chain, ChainLink, Lifecycle, Switch, Transition, What};
-pub use walk::{Walk, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};
+pub use transition::{Chain, ChainLink, InitStep, Lifecycle, Switch, Transition, What};
+pub use walk::{Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -73,6 +73,19 @@ impl State {
     }
 }
 
+/// What became of a pid namespace's init (`pid_namespace.child_reaper`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Reaper {
+    /// It kills and reaps everybody else in the namespace
+    /// (`zap_pid_ns_processes`), and cannot go before that is done.
+    Dying {
+        /// When it began to, if nslife saw it; `CLOCK_BOOTTIME` nanoseconds.
+        began: Option<u64>,
+    },
+    /// It has done so: nobody can get a pid there any more.
+    Dead,
+}
+
 /// The kernel's counts, sampled: references are taken and dropped inline,
 /// unseen, so a count is true for the moment it was read and no longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -136,6 +149,12 @@ pub struct Namespace {
     pub level: Option<u32>,
     /// Tasks (threads) in it when last walked; `None` if never walked.
     pub tasks: Option<u32>,
+    /// How many of them have exited and are not reaped: known of user and pid
+    /// namespaces, in which a task is until then.
+    pub zombies: Option<u32>,
+    /// What became of the init of a pid namespace; `None` while it lives or
+    /// before there is one, and where that is not known.
+    pub reaper: Option<Reaper>,
     /// What keeps it active.
     pub because: Contributors,
     /// Superblocks of procfs that show this pid namespace, and keep it

@@ -116,6 +116,11 @@ pub enum Body {
         /// What made them so.
         cause: Option<Cause>,
     },
+    /// The init of a pid namespace, the origin's task, begins to kill and reap
+    /// everybody else in it.
+    InitDying(NsFacts),
+    /// It has done that.
+    InitDead(NsFacts),
     /// The origin's task ends, see there.
     TaskEnd(TaskRecord),
     /// Everything that this namespace pulled along has been said.

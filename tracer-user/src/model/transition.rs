@@ -33,12 +33,48 @@ pub enum What {
     },
     /// A namespace that became active or inactive pulled its owners along.
     Chain(Box<Chain>),
+    /// The init of a pid namespace is on its way out.
+    Init {
+        /// How far it has come.
+        step: InitStep,
+        /// The namespace after it.
+        ns: Namespace,
+        /// How many pids others have in it, those of deeper namespaces
+        /// included.
+        left: Option<u32>,
+        /// How long it took, nanoseconds, if both ends were seen.
+        took: Option<u64>,
+        /// The init.
+        actor: Option<Actor>,
+    },
     /// A task changed its nsproxy.
     Switched(Switch),
     /// An nsproxy is no more.
     NsproxyFreed(Nsproxy),
     /// A task exited or was reaped. Only said if somebody asked for it.
     TaskEnd(Box<TaskEnd>),
+}
+
+/// How far the init of a pid namespace has come on its way out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum InitStep {
+    /// It begins to kill and reap everybody else (`zap_pid_ns_processes`).
+    Dying,
+    /// It has done so.
+    Dead,
+}
+
+impl InitStep {
+    /// Both, in order.
+    pub const ALL: [Self; 2] = [Self::Dying, Self::Dead];
+
+    /// The word for it in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dying => "init_dying",
+            Self::Dead => "init_dead",
+        }
+    }
 }
 
 /// Owners that became active or inactive because of a namespace that they own,

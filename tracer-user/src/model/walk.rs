@@ -2,7 +2,7 @@
 
 use tracer_common::kind::NsKind;
 
-use super::{Comm, Key, NsFacts, NsproxyFacts};
+use super::{Comm, Key, NsFacts, NsproxyFacts, PidNumbers};
 
 /// One record of a walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub enum WalkRecord {
     Task(WalkTask),
     /// A procfs superblock.
     Procfs(WalkProcfs),
+    /// The first task of a pid namespace.
+    Init(WalkInit),
 }
 
 /// A namespace that the walk met.
@@ -72,6 +74,17 @@ pub struct WalkTask {
     pub parent: u32,
 }
 
+/// The first task of a pid namespace, which is also among the tasks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalkInit {
+    /// The namespace.
+    pub pid_ns: Key,
+    /// Its pid in the initial pid namespace.
+    pub pid: u32,
+    /// Its numbers.
+    pub numbers: PidNumbers,
+}
+
 /// A procfs superblock that the walk met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WalkProcfs {
@@ -109,6 +122,8 @@ pub struct Walk {
     pub tasks: Vec<WalkTask>,
     /// The superblocks of procfs.
     pub procfs: Vec<WalkProcfs>,
+    /// The first tasks of pid namespaces.
+    pub inits: Vec<WalkInit>,
 }
 
 impl Walk {
@@ -126,6 +141,7 @@ impl Extend<WalkRecord> for Walk {
                 WalkRecord::Nsproxy(nsproxy) => self.nsproxies.push(nsproxy),
                 WalkRecord::Task(task) => self.tasks.push(task),
                 WalkRecord::Procfs(procfs) => self.procfs.push(procfs),
+                WalkRecord::Init(init) => self.inits.push(init),
             }
         }
     }

@@ -209,6 +209,13 @@ pub const HOOKS: &[Hook] = &[
         absence: Absence::Loss,
     },
     Hook {
+        name: "init_dead",
+        purpose: "pid namespaces in which nobody is left",
+        candidates: &[fexit("zap_pid_ns_processes", "init_dead")],
+        unless: None,
+        absence: Absence::Loss,
+    },
+    Hook {
         name: "procfs_gone",
         purpose: "superblocks of procfs gone",
         candidates: &[fentry("proc_kill_sb", "procfs_gone")],
@@ -350,6 +357,13 @@ pub const HOOKS: &[Hook] = &[
         purpose: "first pid of a pid namespace",
         candidates: &[fexit("alloc_pid", "pid_allocated")],
         unless: KERNEL_COUNTS,
+        absence: Absence::Loss,
+    },
+    Hook {
+        name: "init_dying",
+        purpose: "pid namespaces whose init dies",
+        candidates: &[fentry("zap_pid_ns_processes", "init_dying")],
+        unless: None,
         absence: Absence::Loss,
     },
     Hook {

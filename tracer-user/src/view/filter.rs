@@ -6,7 +6,7 @@ use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
 use crate::model::{
-    Chain, ChainLink, Lifecycle, Namespace, NsId, Nsproxy, TaskEnd, Transition, What,
+    Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, TaskEnd, Transition, What,
 };
 
 /// What a line of a trace can report: the `event` of its JSON.
@@ -16,6 +16,8 @@ pub enum EventName {
     Namespace(Lifecycle),
     /// Owners were pulled along.
     Chain,
+    /// The init of a pid namespace is on its way out.
+    Init(InitStep),
     /// A task changed its nsproxy.
     Switched,
     /// An nsproxy is no more.
@@ -32,7 +34,7 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -40,6 +42,8 @@ impl EventName {
         Self::Namespace(Lifecycle::Destroyed),
         Self::Namespace(Lifecycle::Freed),
         Self::Chain,
+        Self::Init(InitStep::Dying),
+        Self::Init(InitStep::Dead),
         Self::Switched,
         Self::NsproxyFreed,
         Self::Lost,
@@ -53,6 +57,7 @@ impl EventName {
         match self {
             Self::Namespace(step) => step.name(),
             Self::Chain => "chain",
+            Self::Init(step) => step.name(),
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
             Self::Lost => "lost",
@@ -67,6 +72,7 @@ impl EventName {
         match &transition.what {
             What::Namespace { step, .. } => Self::Namespace(*step),
             What::Chain(_) => Self::Chain,
+            What::Init { step, .. } => Self::Init(*step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
             What::TaskEnd(end) => match **end {
@@ -191,7 +197,7 @@ impl Filter {
         let asked = |slot: Slot| self.kinds.contains(&slot.kind());
         self.kinds.is_empty()
             || match what {
-                What::Namespace { ns, .. } => self.kinds.contains(&ns.kind),
+                What::Namespace { ns, .. } | What::Init { ns, .. } => self.kinds.contains(&ns.kind),
                 What::Chain(chain) => concerned(chain).any(|ns| self.kinds.contains(&ns.kind)),
                 What::Switched(switch) => match &switch.to {
                     Some(to) => changed(&switch.from, to).any(asked),
@@ -210,7 +216,7 @@ pub(super) fn concerned(chain: &Chain) -> impl Iterator<Item = &Namespace> {
 
 fn concerns(what: &What, wanted: NsNumber) -> bool {
     match what {
-        What::Namespace { ns, .. } => wanted.is(ns),
+        What::Namespace { ns, .. } | What::Init { ns, .. } => wanted.is(ns),
         What::Chain(chain) => concerned(chain).any(|ns| wanted.is(ns)),
         What::Switched(switch) => match &switch.to {
             Some(to) => changed(&switch.from, to)

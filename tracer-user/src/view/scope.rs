@@ -54,7 +54,7 @@ impl Scope {
 
     fn knows(&self, what: &What) -> bool {
         match what {
-            What::Namespace { ns, .. } => {
+            What::Namespace { ns, .. } | What::Init { ns, .. } => {
                 self.created.contains(&ns.id) || self.entered.contains(&ns.id)
             }
             What::Chain(chain) => concerned(chain)
@@ -92,7 +92,7 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_) | What::Chain(_) | What::TaskEnd(_) => {}
+            What::Switched(_) | What::Chain(_) | What::Init { .. } | What::TaskEnd(_) => {}
             What::NsproxyFreed(nsproxy) => {
                 self.nsproxies.remove(&nsproxy.id);
             }
@@ -101,7 +101,7 @@ impl Scope {
 
     fn is_own(&self, what: &What) -> bool {
         let task = match what {
-            What::Namespace { actor, .. } => actor.as_ref(),
+            What::Namespace { actor, .. } | What::Init { actor, .. } => actor.as_ref(),
             What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
             What::NsproxyFreed(_) => None,

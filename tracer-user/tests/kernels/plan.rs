@@ -122,6 +122,8 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ("pid_freed", &[("free_pid", Span("6.1", "6.18"))]),
     ("procfs_mounted", &[("proc_fill_super", ALL)]),
     ("procfs_gone", &[("proc_kill_sb", ALL)]),
+    ("init_dying", &[("zap_pid_ns_processes", ALL)]),
+    ("init_dead", &[("zap_pid_ns_processes", ALL)]),
     (
         "cause_nsproxy_dropped",
         &[("nsproxy_ns_active_put", KERNEL_COUNTS)],

@@ -95,7 +95,7 @@ fn steps(transition: &Transition) -> Vec<(Lifecycle, Namespace, u64)> {
             let links = chain.links.iter();
             links.map(|link| (link.step, link.ns, at)).collect()
         }
-        What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

@@ -74,6 +74,8 @@ fn object_of(body: &Body) -> Key {
     match body {
         Body::Created(ns)
         | Body::LastRef(ns)
+        | Body::InitDying(ns)
+        | Body::InitDead(ns)
         | Body::Activity { ns, .. }
         | Body::NsfsOpened { ns, .. }
         | Body::NsfsEvicted { ns, .. }
@@ -84,5 +86,6 @@ fn object_of(body: &Body) -> Key {
         Body::NsproxyInstalled(nsproxy)
         | Body::NsproxyFreed(nsproxy)
         | Body::Switched { from: nsproxy, .. } => nsproxy.key,
+        Body::TaskEnd(_) => panic!("nobody asked for the ends of tasks"),
     }
 }

@@ -274,6 +274,9 @@ impl World {
                     story.push(format!("switched by {}", switch.reason.name()));
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
+                What::Init { step, ns, .. } => {
+                    story.push(format!("{} of {}", step.name(), self.name(ns)));
+                }
                 What::TaskEnd(_) => story.push("task ended".to_owned()),
             }
         }
@@ -302,7 +305,10 @@ impl World {
                     let links: String = links.collect();
                     causes.push(format!("{}{links}", self.name(&chain.namespace)));
                 }
-                What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
+                What::Switched(_)
+                | What::NsproxyFreed(_)
+                | What::TaskEnd(_)
+                | What::Init { .. } => {}
             }
         }
         causes

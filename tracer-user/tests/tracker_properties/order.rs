@@ -21,6 +21,8 @@ fn subject_of(body: &Body, position: usize) -> Subject {
         Body::Activity { .. } | Body::Tasks { .. } | Body::TaskEnd(_) => Subject::Reading(position),
         Body::Created(ns)
         | Body::LastRef(ns)
+        | Body::InitDying(ns)
+        | Body::InitDead(ns)
         | Body::NsfsOpened { ns, .. }
         | Body::NsfsEvicted { ns, .. } => Subject::Thing(ns.key),
         Body::Freed(ns) | Body::ClimbEnded(ns) => Subject::Thing(ns.key),

@@ -157,7 +157,7 @@ fn a_list_is_as_its_schema_says() {
             incomplete_because: because,
             namespaces: namespaces
                 .iter()
-                .map(|ns| json::namespace(ns, &clock()))
+                .map(|ns| json::listed(ns, None, &clock()))
                 .collect(),
         })
     };

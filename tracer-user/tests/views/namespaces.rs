@@ -1,12 +1,21 @@
 //! Tables and trees of namespaces.
 
+use std::collections::BTreeMap;
+
 use nslife::{
-    model::{Contributors, Counts, Namespace, NsId, State},
-    view::text::{style::Palette, table::write_namespaces, tree::write_tree},
+    model::{
+        Contributors, Counts, Init, Namespace, NsId, People, Person, Reaper, State, TaskState,
+    },
+    view::text::{
+        Picture,
+        style::Palette,
+        table::write_namespaces,
+        tree::{Above, write_tree},
+    },
 };
 use tracer_common::kind::NsKind;
 
-use crate::values::{NOW, initial, namespace};
+use crate::values::{NOW, actor, initial, namespace};
 
 fn system() -> Vec<Namespace> {
     let inactive = Namespace {
@@ -44,15 +53,31 @@ fn system() -> Vec<Namespace> {
     ]
 }
 
+fn picture<'a>(all: &'a [Namespace], people: &'a BTreeMap<NsId, &'a People>) -> Picture<'a> {
+    Picture {
+        all,
+        people,
+        now: NOW,
+    }
+}
+
 fn table(shown: &[Namespace], all: &[Namespace]) -> String {
     let mut out = Vec::new();
-    write_namespaces(&mut out, Palette::PLAIN, shown, all, NOW).unwrap();
+    write_namespaces(
+        &mut out,
+        Palette::PLAIN,
+        shown,
+        &picture(all, &BTreeMap::new()),
+    )
+    .unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn tree(shown: &[Namespace], all: &[Namespace]) -> String {
     let mut out = Vec::new();
-    write_tree(&mut out, Palette::PLAIN, shown, all, NOW).unwrap();
+    let people = BTreeMap::new();
+    let picture = picture(all, &people);
+    write_tree(&mut out, Palette::PLAIN, shown, &picture, Above::Owner).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -142,4 +167,63 @@ fn a_picture_that_makes_no_sense_still_ends() {
     tree(&circle, &circle);
     let missing = [owned_by(73, 999)];
     assert!(tree(&missing, &missing).starts_with("(owner not known)\n└── user"));
+}
+
+/// A pid namespace in another one; the init of the inner one is dying.
+fn dying() -> (Vec<Namespace>, People) {
+    let outer = Namespace {
+        level: Some(1),
+        parent: Some(NsId(4)),
+        ..namespace(62, NsKind::Pid)
+    };
+    let inner = Namespace {
+        level: Some(2),
+        parent: Some(outer.id),
+        zombies: Some(1),
+        reaper: Some(Reaper::Dying {
+            began: Some(NOW - 1_200_000_000),
+        }),
+        ..namespace(63, NsKind::Pid)
+    };
+    let people = People {
+        init: Some(Init {
+            task: actor(1234, b"sh"),
+            numbers: vec![1234, 7, 1],
+        }),
+        left: vec![Person {
+            task: actor(1240, b"sleep"),
+            state: TaskState::Zombie,
+            waits_for: Some(actor(99, b"gdb")),
+        }],
+        left_count: 6,
+        zombies: vec![Person {
+            task: actor(1240, b"sleep"),
+            state: TaskState::Zombie,
+            waits_for: Some(actor(99, b"gdb")),
+        }],
+    };
+    (vec![initial(4, NsKind::Pid), outer, inner], people)
+}
+
+#[test]
+fn pid_namespaces_are_drawn_below_their_parents() {
+    let (all, people) = dying();
+    let people = BTreeMap::from([(NsId(63), &people)]);
+    let mut out = Vec::new();
+    write_tree(
+        &mut out,
+        Palette::PLAIN,
+        &all,
+        &picture(&all, &people),
+        Above::Parent,
+    )
+    .unwrap();
+    let expected = "\
+pid 4026531836 (id 4) active: initial, 70 tasks
+└── pid 4026532062 (id 62) active: 1 nsproxy, 1 task, level 1
+    └── pid 4026532063 (id 63) active: 1 nsproxy, 1 task, level 2, init sh[1234→7→1], \
+        dying for 1.2 s, 6 left: sleep[1240] Z waiting for gdb[99] and 5 more, \
+        not reaped: sleep[1240] Z waiting for gdb[99]
+";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
 }

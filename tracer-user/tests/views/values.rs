@@ -63,6 +63,8 @@ pub(crate) fn namespace(id: u64, kind: NsKind) -> Namespace {
         parent: nested.then_some(INITIAL_USER),
         owner_uid: (kind == NsKind::User).then_some(1000),
         level: nested.then_some(1),
+        zombies: None,
+        reaper: None,
         tasks: Some(1),
         because: Contributors {
             nsproxies: 1,

@@ -92,6 +92,9 @@ impl Tracker {
         self.census.enter(ns.kind, ns.state);
         let (quiet, owner) = (entry.quiet, entry.owner);
         ns.since = if quiet { None } else { sink.since() };
+        if !active {
+            self.outlived_init(handle);
+        }
         if !quiet && let Some(ns) = self.view(handle) {
             let pulled = pulled_by.map(|by| Pulled {
                 by,
@@ -100,6 +103,10 @@ impl Tracker {
                 ns,
             });
             if !pulled.is_some_and(|pulled| self.pull(&pulled, sink)) {
+                if self.config.kernel_counts {
+                    // Whatever this thread was climbing, it has come down.
+                    self.chains.end(sink);
+                }
                 sink.namespace(step, ns);
             }
         }

@@ -65,9 +65,14 @@ impl Chains {
             ns: pulled.ns,
         };
         let thread = sink.thread();
-        let continued = self.open.iter_mut().find(|open| {
-            open.thread == thread && open.last == pulled.by && open.chain.links.len() < LONGEST
-        });
+        let continues = |open: &&mut Open| {
+            open.thread == thread
+                && open.last == pulled.by
+                && open.chain.links.len() < LONGEST
+                // Whose end was lost and which went the other way is over.
+                && open.chain.namespace.state == pulled.ns.state
+        };
+        let continued = self.open.iter_mut().find(continues);
         if let Some(open) = continued {
             open.last = pulled.handle;
             open.chain.links.push(link);

@@ -179,6 +179,8 @@ impl Tracker {
             owner_uid: facts.owner_uid,
             level: facts.level,
             tasks: None,
+            zombies: None,
+            reaper: None,
             because: Contributors::default(),
             procfs: None,
             created_at: origin.map(|origin| origin.time),
@@ -194,6 +196,7 @@ impl Tracker {
             self.quiet.push(handle);
         }
         self.sample_tasks(handle, facts, time);
+        self.note_pids(handle, facts);
         self.link(handle, time, sink);
         if !matches!(arrival, Arrival::Discovered)
             && let Some(ns) = self.view(handle)
@@ -276,6 +279,7 @@ impl Tracker {
             sink.namespace(Lifecycle::Freed, ns);
             self.census.leave(ns.kind, ns.state);
             self.by_id.remove(&ns.id);
+            self.forget_people(handle, ns.id);
         }
         let Identity {
             key,

@@ -37,6 +37,7 @@ impl Tracker {
             };
         }
         self.sample_tasks(handle, facts, time);
+        self.note_pids(handle, facts);
         self.link(handle, time, sink);
     }
 

@@ -50,7 +50,7 @@ impl Corrections {
                 Lifecycle::Created | Lifecycle::Destroyed => {}
             },
             What::Chain(chain) => self.states += chain.links.len() as u64,
-            What::Switched(_) => {}
+            What::Switched(_) | What::Init { .. } => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
             // No walk brings those to light.
             What::TaskEnd(_) => {}
@@ -89,6 +89,7 @@ impl Tracker {
         self.relink_nsproxies(sink);
         self.merge_procfs(walk);
         self.count_tasks(walk);
+        self.meet_people(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
             self.end_absent_tasks(walk);

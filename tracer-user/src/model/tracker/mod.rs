@@ -25,6 +25,7 @@ mod life;
 mod links;
 mod merge;
 mod nsproxies;
+mod people;
 mod procfs;
 mod sink;
 mod tasks;
@@ -36,7 +37,7 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 use tracer_common::{event::Cause, kind::NsKind};
 
-use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, Transition};
+use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, Transition};
 use chains::Chains;
 use ends::Ends;
 use entry::{Entry, Identity, NsHandle};
@@ -100,6 +101,10 @@ pub struct Tracker {
     quiet: Vec<NsHandle>,
     /// Owners that are being pulled along.
     chains: Chains,
+    /// Pid namespaces whose init is dying, and since when, if that was seen.
+    dying: HashMap<NsHandle, Option<u64>>,
+    /// As of the last walk.
+    people: HashMap<NsId, People>,
     /// Tasks that are about to have ended.
     ends: Ends,
     /// How many walks have been merged.
@@ -130,6 +135,8 @@ impl Tracker {
             queue: Vec::new(),
             quiet: Vec::new(),
             chains: Chains::default(),
+            dying: HashMap::new(),
+            people: HashMap::new(),
             ends: Ends::default(),
             walks: 0,
             complete: [false; NsKind::COUNT],
@@ -177,6 +184,8 @@ impl Tracker {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
                 }
             }
+            Body::InitDying(ns) => self.init_dying(ns, &origin.task, sink),
+            Body::InitDead(ns) => self.init_dead(ns, sink),
             Body::ClimbEnded(_) => self.chains.end(sink),
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
             Body::ProcfsGone { ns, superblock } => self.procfs_gone(ns, *superblock, sink),
@@ -277,6 +286,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         Body::Created(_)
         | Body::LastRef(_)
         | Body::Freed(_)
+        | Body::InitDying(_)
+        | Body::InitDead(_)
         | Body::ClimbEnded(_)
         | Body::TaskEnd(_)
         | Body::ProcfsMounted { .. }

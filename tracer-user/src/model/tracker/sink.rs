@@ -122,7 +122,7 @@ impl<'a> Sink<'a> {
         self.say(What::TaskEnd(Box::new(end)));
     }
 
-    fn say(&mut self, what: What) {
+    pub(super) fn say(&mut self, what: What) {
         self.push(Transition {
             at: self.at,
             selected: self.selected,

@@ -14,7 +14,7 @@ use super::{
     clock::{Clock, rfc3339},
     escape::lossy,
 };
-use crate::model::{Actor, Contributors, Creator, Namespace};
+use crate::model::{Actor, Contributors, Creator, Namespace, People, Person, Reaper};
 
 pub use trace::{Notice, Record, notice, transition};
 pub use write::{write_line, write_pretty};
@@ -61,10 +61,68 @@ pub struct NamespaceJson {
     pub level: Option<u32>,
     /// Threads in it when last walked.
     pub tasks: Option<u32>,
+    /// How many of them had exited and were not reaped.
+    pub zombies: Option<u32>,
+    /// What became of a pid namespace's init.
+    pub init: Option<ReaperJson>,
     /// When it was created, if nslife saw that.
     pub created_at: Option<String>,
     /// Who created it, if nslife saw that.
     pub creator: Option<CreatorJson>,
+}
+
+/// What became of the init of a pid namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ReaperJson {
+    /// `dying` or `dead`.
+    pub state: &'static str,
+    /// Since when it is dying, if nslife saw that.
+    pub since: Option<String>,
+}
+
+/// A namespace in a list, with the tasks that are worth naming.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ListedJson {
+    /// The namespace.
+    #[serde(flatten)]
+    pub namespace: NamespaceJson,
+    /// The first task of a pid namespace.
+    pub init_task: Option<InitJson>,
+    /// Who is left while that is dying.
+    pub left: Option<LeftJson>,
+    /// Tasks that have exited and are not reaped: the first ones.
+    pub unreaped: Vec<PersonJson>,
+}
+
+/// The init of a pid namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct InitJson {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskJson,
+    /// Its pid at each level, from the initial namespace down.
+    pub numbers: Vec<u32>,
+}
+
+/// Who is left in a pid namespace whose init is dying.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LeftJson {
+    /// How many.
+    pub count: u32,
+    /// The first ones.
+    pub tasks: Vec<PersonJson>,
+}
+
+/// A task, and what it waits for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PersonJson {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskJson,
+    /// The letter that `ps` shows for what it is doing.
+    pub state: char,
+    /// Who is to reap or to continue it.
+    pub waits_for: Option<TaskJson>,
 }
 
 /// What keeps a namespace active.
@@ -152,7 +210,7 @@ pub struct ListJson<'a> {
     /// What is missing or only partly known, one sentence each.
     pub incomplete_because: &'a [String],
     /// The namespaces.
-    pub namespaces: Vec<NamespaceJson>,
+    pub namespaces: Vec<ListedJson>,
 }
 
 /// A namespace as JSON.
@@ -176,8 +234,51 @@ pub fn namespace(ns: &Namespace, clock: &Clock) -> NamespaceJson {
         owner_uid: ns.owner_uid,
         level: ns.level,
         tasks: ns.tasks,
+        zombies: ns.zombies,
+        init: ns.reaper.map(|reaper| reaper_json(reaper, clock)),
         created_at: ns.created_at.map(|at| rfc3339(clock.wall(at))),
         creator: ns.creator.as_ref().map(creator),
+    }
+}
+
+/// A namespace as JSON, with the tasks that are worth naming.
+pub fn listed(ns: &Namespace, people: Option<&People>, clock: &Clock) -> ListedJson {
+    let all = |people: &[Person]| people.iter().map(person).collect();
+    let is_dying = matches!(ns.reaper, Some(Reaper::Dying { .. }));
+    ListedJson {
+        namespace: namespace(ns, clock),
+        init_task: people
+            .and_then(|people| people.init.as_ref())
+            .map(|init| InitJson {
+                task: task(&init.task),
+                numbers: init.numbers.clone(),
+            }),
+        left: people.filter(|_| is_dying).map(|people| LeftJson {
+            count: people.left_count,
+            tasks: all(&people.left),
+        }),
+        unreaped: people
+            .map(|people| all(&people.zombies))
+            .unwrap_or_default(),
+    }
+}
+
+fn reaper_json(reaper: Reaper, clock: &Clock) -> ReaperJson {
+    let (state, since) = match reaper {
+        Reaper::Dying { began } => ("dying", began),
+        Reaper::Dead => ("dead", None),
+    };
+    ReaperJson {
+        state,
+        since: since.map(|at| rfc3339(clock.wall(at))),
+    }
+}
+
+fn person(person: &Person) -> PersonJson {
+    PersonJson {
+        task: task(&person.task),
+        state: person.state.letter(),
+        waits_for: person.waits_for.as_ref().map(task),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One line.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Record {
     schema: u32,
     ts: String,
@@ -28,7 +28,7 @@ pub struct Record {
     body: Body,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(untagged)]
 enum Body {
     Namespace {
@@ -40,6 +40,12 @@ enum Body {
         namespace: NamespaceJson,
         actor: Option<TaskJson>,
         members: Vec<MemberJson>,
+    },
+    Init {
+        namespace: NamespaceJson,
+        left: Option<u32>,
+        took_seconds: Option<f64>,
+        init: Option<TaskJson>,
     },
     Switched {
         #[serde(flatten)]
@@ -127,6 +133,18 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
                 })
                 .collect(),
         },
+        What::Init {
+            ns,
+            left,
+            took,
+            actor,
+            ..
+        } => Body::Init {
+            namespace: namespace(ns, clock),
+            left: *left,
+            took_seconds: took.map(seconds),
+            init: actor.as_ref().map(task),
+        },
         What::Switched(switch) => Body::Switched {
             task: task(&switch.task),
             reason: switch.reason.name(),
@@ -167,6 +185,11 @@ pub fn notice(notice: &engine::Notice, at: Timestamp) -> Record {
         event: event.name(),
         body: Body::Notice(notice),
     }
+}
+
+/// Nanoseconds as seconds.
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
 }
 
 fn nsproxy(nsproxy: &Nsproxy) -> NsproxyJson {

@@ -57,6 +57,9 @@ pub(super) struct Families {
     pub(super) namespaces: Family<TypeStateLabels, Gauge>,
     pub(super) steps: StepCounters,
     pub(super) cascades: CascadeLengths,
+    pub(super) dying: Gauge,
+    pub(super) dying_oldest: Seconds,
+    pub(super) dying_took: DyingTimes,
     pub(super) switches: Family<ReasonLabels, Counter>,
     pub(super) nsproxies: Gauge,
     pub(super) events: Counter,
@@ -99,6 +102,18 @@ impl Default for StepCounters {
     }
 }
 
+/// How long pid namespaces took to die: from a moment to for ever.
+#[derive(Clone, Debug)]
+pub(super) struct DyingTimes(pub(super) Histogram);
+
+impl Default for DyingTimes {
+    fn default() -> Self {
+        Self(Histogram::new([
+            0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0,
+        ]))
+    }
+}
+
 /// Lengths of cascades: user namespaces nest 33 deep.
 #[derive(Clone, Debug)]
 pub(super) struct CascadeLengths(pub(super) Histogram);
@@ -134,6 +149,21 @@ impl Families {
             "cascade_length",
             "How many owners in a row became active or inactive because of a namespace that they own",
             self.cascades.0.clone(),
+        );
+        ours.register(
+            "pid_namespaces_dying",
+            "Pid namespaces whose init waits for everybody else in them to be gone",
+            self.dying.clone(),
+        );
+        ours.register(
+            "pid_namespaces_dying_oldest_seconds",
+            "For how long the first of them whose beginning was seen has been dying; 0 if there is none",
+            self.dying_oldest.clone(),
+        );
+        ours.register(
+            "pid_namespace_dying_seconds",
+            "How long pid namespaces took from the death of their init until nobody was left",
+            self.dying_took.0.clone(),
         );
         ours.register(
             "nsproxy_switches",

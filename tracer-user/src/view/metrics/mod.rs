@@ -85,6 +85,11 @@ impl Metrics {
                 let length = u32::try_from(chain.links.len()).unwrap_or(u32::MAX);
                 self.families.cascades.0.observe(length.into());
             }
+            What::Init { took, .. } => {
+                if let Some(took) = took {
+                    self.families.dying_took.0.observe(seconds(*took));
+                }
+            }
             // Exits are counted by the kernel programs, most of them without
             // a record.
             What::Switched(switch) if switch.reason != Reason::Exit => {
@@ -124,6 +129,13 @@ impl Metrics {
             }
         }
         self.families.nsproxies.set(signed(census.nsproxies));
+    }
+
+    /// Takes over how many pid namespaces are dying, and for how long the first
+    /// one has been, nanoseconds.
+    pub fn dying(&self, count: u64, oldest: Option<u64>) {
+        self.families.dying.set(signed(count));
+        self.families.dying_oldest.set(oldest.map_or(0.0, seconds));
     }
 
     /// Takes over the counters of the kernel programs.
@@ -231,6 +243,11 @@ fn causes(step: Lifecycle, kind: NsKind) -> impl Iterator<Item = Option<Cause>> 
 /// Raises a counter to a total that is counted elsewhere.
 fn raise(counter: &Counter, total: u64) {
     counter.inner().fetch_max(total, Ordering::Relaxed);
+}
+
+/// Nanoseconds as seconds.
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
 }
 
 fn signed(count: u64) -> i64 {

@@ -7,3 +7,18 @@ pub mod table;
 pub mod trace;
 pub mod tree;
 pub mod words;
+
+use std::collections::BTreeMap;
+
+use crate::model::{Namespace, NsId, People};
+
+/// Everything that was there at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture<'a> {
+    /// All namespaces: those that are not shown may be above those that are.
+    pub all: &'a [Namespace],
+    /// Tasks that are worth naming, by the namespace that they are in.
+    pub people: &'a BTreeMap<NsId, &'a People>,
+    /// The moment, `CLOCK_BOOTTIME` nanoseconds.
+    pub now: u64,
+}

@@ -61,6 +61,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Namespace(Destroyed) => AnsiColor::Red.on_default(),
         EventName::Namespace(Freed) | EventName::NsproxyFreed => FAINT,
         EventName::Chain => FAINT,
+        EventName::Init(_) => NOTABLE,
         EventName::Switched => AnsiColor::Cyan.on_default(),
         EventName::Lost => BAD,
         EventName::Resync => NOTABLE,

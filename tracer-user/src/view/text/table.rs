@@ -8,8 +8,9 @@ use std::{
 use anstyle::Style;
 
 use super::{
+    Picture,
     style::{self, Palette},
-    words::{history, list, why},
+    words::{self, history, list, why},
 };
 use crate::model::{Namespace, NsId};
 
@@ -66,15 +67,14 @@ pub fn write_table<const N: usize>(
 /// What stands where nothing is known.
 const UNKNOWN: &str = "-";
 
-/// Writes namespaces as a table. `all` are the namespaces that owners may be
-/// looked up in, and `now` (`CLOCK_BOOTTIME`) is when this was the picture.
+/// Writes namespaces as a table.
 pub fn write_namespaces(
     out: &mut impl Write,
     palette: Palette,
     shown: &[Namespace],
-    all: &[Namespace],
-    now: u64,
+    picture: &Picture<'_>,
 ) -> io::Result<()> {
+    let Picture { all, people, now } = *picture;
     let inums: BTreeMap<NsId, u32> = all.iter().map(|ns| (ns.id, ns.inum)).collect();
     let heading = [
         ("TYPE", Align::Left),
@@ -104,8 +104,16 @@ pub fn write_namespaces(
                 number(ns.tasks),
                 number(ns.owner.and_then(|owner| inums.get(&owner).copied())),
                 (
-                    list([why(ns), history(ns, now)].into_iter().flatten())
-                        .unwrap_or_else(|| UNKNOWN.into()),
+                    list(
+                        [
+                            why(ns),
+                            words::people(ns, people.get(&ns.id).copied(), now),
+                            history(ns, now),
+                        ]
+                        .into_iter()
+                        .flatten(),
+                    )
+                    .unwrap_or_else(|| UNKNOWN.into()),
                     style::FAINT,
                 ),
             ]

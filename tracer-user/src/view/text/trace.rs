@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     engine::Notice,
-    model::{Actor, Chain, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, What},
+    model::{
+        Actor, Chain, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, What,
+    },
     view::{
         clock::Clock,
         filter::EventName,
@@ -97,6 +99,23 @@ impl TraceText {
                 self.row(name, at, Some(ns), &what)
             }
             What::Chain(chain) => self.chain(chain, at, transition.at),
+            What::Init {
+                step,
+                ns,
+                left,
+                took,
+                actor,
+            } => {
+                let parts = match step {
+                    InitStep::Dying => left.map(|left| format!("{left} left")),
+                    InitStep::Dead => took.map(|took| format!("nobody left after {}", Span(took))),
+                };
+                let actor = actor
+                    .as_ref()
+                    .map(|actor| format!("its init {}", task(actor)));
+                let what = list(parts.into_iter().chain(actor)).unwrap_or_default();
+                self.row(name, at, Some(ns), &what)
+            }
             What::Switched(switch) => self.row(name, at, None, &self.switch(switch)),
             What::NsproxyFreed(nsproxy) => {
                 let what = format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy));

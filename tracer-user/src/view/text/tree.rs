@@ -6,50 +6,74 @@ use std::{
 };
 
 use super::{
+    Picture,
     style::{self, Palette},
-    words::{history, list, why},
+    words::{self, history, list, why},
 };
+use tracer_common::kind::NsKind;
+
 use crate::model::{Namespace, NsId, State};
 
 /// Writes the namespaces in `shown`, with the owners that lead to them from
-/// `all`, below the user namespaces that own them. Those whose owner is not
-/// known come last, under a root of their own. `now` (`CLOCK_BOOTTIME`) is when
-/// this was the picture.
+/// the picture, below those that own them, or that are their parents. Those
+/// above which nothing is known come last, under a root of their own.
 pub fn write_tree(
     out: &mut impl Write,
     palette: Palette,
     shown: &[Namespace],
-    all: &[Namespace],
-    now: u64,
+    picture: &Picture<'_>,
+    above: Above,
 ) -> io::Result<()> {
-    let tree = Tree::new(palette, shown, all, now);
+    let tree = Tree::new(palette, shown, picture, above);
     let (roots, orphans) = tree.tops();
     for root in roots {
         writeln!(out, "{}", tree.label(root))?;
         tree.write_owned(out, root.id, "")?;
     }
     if !orphans.is_empty() {
-        writeln!(
-            out,
-            "{}",
-            palette.paint(style::NOTABLE, "(owner not known)")
-        )?;
+        writeln!(out, "{}", palette.paint(style::NOTABLE, above.unknown()))?;
         tree.write_branches(out, &orphans, "")?;
     }
     Ok(())
 }
 
+/// What a namespace is drawn below.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Above {
+    /// The user namespace that owns it.
+    Owner,
+    /// Its parent: pid namespaces alone.
+    Parent,
+}
+
+impl Above {
+    fn of(self, ns: &Namespace) -> Option<NsId> {
+        match self {
+            Self::Owner => ns.owner,
+            Self::Parent => ns.parent,
+        }
+    }
+
+    const fn unknown(self) -> &'static str {
+        match self {
+            Self::Owner => "(owner not known)",
+            Self::Parent => "(parent not known)",
+        }
+    }
+}
+
 struct Tree<'a> {
     palette: Palette,
-    now: u64,
+    picture: Picture<'a>,
+    above: Above,
     asked: BTreeSet<NsId>,
     nodes: BTreeMap<NsId, &'a Namespace>,
     owned: BTreeMap<NsId, Vec<&'a Namespace>>,
 }
 
 impl<'a> Tree<'a> {
-    fn new(palette: Palette, shown: &[Namespace], all: &'a [Namespace], now: u64) -> Self {
-        let known: BTreeMap<_, _> = all.iter().map(|ns| (ns.id, ns)).collect();
+    fn new(palette: Palette, shown: &[Namespace], picture: &Picture<'a>, above: Above) -> Self {
+        let known: BTreeMap<_, _> = picture.all.iter().map(|ns| (ns.id, ns)).collect();
         let mut nodes = BTreeMap::new();
         for ns in shown {
             let mut next = Some(ns.id);
@@ -59,12 +83,12 @@ impl<'a> Tree<'a> {
                 if nodes.insert(node.id, *node).is_some() {
                     break;
                 }
-                next = node.owner;
+                next = above.of(node);
             }
         }
         let mut owned: BTreeMap<NsId, Vec<&Namespace>> = BTreeMap::new();
         for node in nodes.values() {
-            if let Some(owner) = node.owner {
+            if let Some(owner) = above.of(node) {
                 owned.entry(owner).or_default().push(node);
             }
         }
@@ -73,7 +97,8 @@ impl<'a> Tree<'a> {
         }
         Self {
             palette,
-            now,
+            picture: *picture,
+            above,
             asked: shown.iter().map(|ns| ns.id).collect(),
             nodes,
             owned,
@@ -87,7 +112,8 @@ impl<'a> Tree<'a> {
             .nodes
             .values()
             .filter(|ns| {
-                ns.owner
+                self.above
+                    .of(ns)
                     .is_none_or(|owner| !self.nodes.contains_key(&owner))
             })
             .partition(|ns| ns.initial);
@@ -134,7 +160,13 @@ impl<'a> Tree<'a> {
             .refs
             .filter(|_| ns.state == State::Inactive)
             .map(|refs| format!("references {refs}"));
-        let facts = [why(ns), tasks, uid, refs, history(ns, self.now)]
+        let Picture { people, now, .. } = self.picture;
+        let level = ns
+            .level
+            .filter(|_| ns.kind == NsKind::Pid && !ns.initial)
+            .map(|level| format!("level {level}"));
+        let people = words::people(ns, people.get(&ns.id).copied(), now);
+        let facts = [why(ns), tasks, uid, level, people, refs, history(ns, now)]
             .into_iter()
             .flatten();
         let text = format!("{} {} (id {})", ns.kind.name(), ns.inum, ns.id.0,);

@@ -5,7 +5,7 @@ use std::fmt;
 use tracer_common::event::Cause;
 
 use crate::{
-    model::{Actor, Contributors, Namespace, State},
+    model::{Actor, Contributors, Namespace, People, Person, Reaper, State},
     view::escape::Shown,
 };
 
@@ -79,6 +79,59 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::OwnedWent => "owned namespace went",
         Cause::ReferenceDropped => "last reference dropped",
     }
+}
+
+/// A task with the letter that `ps` shows, and what it waits for.
+fn person(person: &Person) -> String {
+    let state = person.state.letter();
+    match &person.waits_for {
+        Some(other) => format!("{} {state} waiting for {}", task(&person.task), task(other)),
+        None => format!("{} {state}", task(&person.task)),
+    }
+}
+
+/// Tasks that are named in a line of a table.
+const NAMED: usize = 4;
+
+/// Some tasks by name, and how many more there are.
+fn persons(named: &[Person], count: u32) -> String {
+    let shown = named.len().min(NAMED);
+    let names = list(named.iter().take(shown).map(person)).unwrap_or_default();
+    match usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(shown)
+    {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
+/// What is worth saying of the tasks of a namespace at this time
+/// (`CLOCK_BOOTTIME`): its init and how that is, who is left, who is not
+/// reaped.
+pub fn people(ns: &Namespace, people: Option<&People>, now: u64) -> Option<String> {
+    let init = people.and_then(|people| people.init.as_ref()).map(|init| {
+        let numbers: Vec<_> = init.numbers.iter().map(u32::to_string).collect();
+        format!("init {}[{}]", Shown(&init.task.comm), numbers.join("→"))
+    });
+    let reaper = ns.reaper.map(|reaper| match reaper {
+        Reaper::Dying { began: Some(began) } => {
+            format!("dying for {}", Span(now.saturating_sub(began)))
+        }
+        Reaper::Dying { began: None } => "dying".into(),
+        Reaper::Dead => "dead".into(),
+    });
+    let left = people.filter(|people| people.left_count > 0).map(|people| {
+        let count = people.left_count;
+        format!("{count} left: {}", persons(&people.left, count))
+    });
+    let zombies = people
+        .filter(|people| !people.zombies.is_empty())
+        .map(|people| {
+            let count = ns.zombies.unwrap_or(0);
+            format!("not reaped: {}", persons(&people.zombies, count))
+        });
+    list([init, reaper, left, zombies].into_iter().flatten())
 }
 
 /// Why a namespace is there, as far as nslife knows.

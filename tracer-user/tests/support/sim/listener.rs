@@ -282,6 +282,8 @@ fn brief(event: &Event) -> String {
         Body::NsfsOpened { ns: facts, .. } => ns("opened", facts.as_ref()),
         Body::NsfsEvicted { ns: facts, .. } => ns("evicted", facts.as_ref()),
         Body::Tasks { ns: facts, .. } => ns("tasks of", facts.as_ref()),
+        Body::InitDying(facts) => ns("dying init of", facts.as_ref()),
+        Body::InitDead(facts) => ns("dead init of", facts.as_ref()),
         Body::ClimbEnded(end) => ns("end of the climb from", *end),
         Body::ProcfsMounted { ns: facts, .. } => ns("procfs of", facts.as_ref()),
         Body::ProcfsGone { ns: facts, .. } => ns("no procfs of", facts.as_ref()),
