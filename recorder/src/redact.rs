@@ -6,7 +6,8 @@ use std::{collections::HashMap, mem::offset_of, ops::RangeInclusive};
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::{
     event::{
-        Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, TaskEvent, TaskInfo, UNKNOWN, What,
+        CHILDREN, ExitEvent, Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, ReapEvent,
+        TaskInfo, UNKNOWN, What,
     },
     kind::Slot,
     walk::{Tag, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
@@ -199,22 +200,25 @@ impl Redactor {
                 self.field(bytes, offset_of!(NsEvent, below), Key)?;
                 size_of::<NsEvent>()
             }
-            What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
-                let dropped_at = offset_of!(TaskEvent, dropped_at);
-                if *part_mut(bytes, dropped_at)? != [0; 8] {
-                    self.field(bytes, dropped_at, Time)?;
+            What::TaskExited => {
+                self.time_if_known(bytes, offset_of!(ExitEvent, dropped_at))?;
+                self.task_if_known(bytes, offset_of!(ExitEvent, parent))?;
+                for index in 0..CHILDREN {
+                    let child = index * size_of::<TaskInfo>();
+                    self.task_if_known(bytes, offset_of!(ExitEvent, children) + child)?;
                 }
+                size_of::<ExitEvent>()
+            }
+            What::TaskReaped => {
+                self.time_if_known(bytes, offset_of!(ReapEvent, dropped_at))?;
                 for task in [
-                    offset_of!(TaskEvent, other),
-                    offset_of!(TaskEvent, parent),
-                    offset_of!(TaskEvent, original_parent),
+                    offset_of!(ReapEvent, by),
+                    offset_of!(ReapEvent, parent),
+                    offset_of!(ReapEvent, original_parent),
                 ] {
-                    // Who is not there stays so.
-                    if u32_at(bytes, task + offset_of!(TaskInfo, pid))? != UNKNOWN {
-                        self.fields(bytes, task, TASK_INFO)?;
-                    }
+                    self.task_if_known(bytes, task)?;
                 }
-                size_of::<TaskEvent>()
+                size_of::<ReapEvent>()
             }
         };
         ensure!(bytes.len() == size, "an event of {} bytes", bytes.len());
@@ -266,6 +270,22 @@ impl Redactor {
             self.field(bytes, start + offset, field)?;
         }
         Ok(())
+    }
+
+    /// A time that is 0 if it is not known.
+    fn time_if_known(&mut self, bytes: &mut [u8], at: usize) -> Result<()> {
+        match part_mut(bytes, at)? {
+            [0, 0, 0, 0, 0, 0, 0, 0] => Ok(()),
+            _ => self.field(bytes, at, Time),
+        }
+    }
+
+    /// A task that may not be there.
+    fn task_if_known(&mut self, bytes: &mut [u8], at: usize) -> Result<()> {
+        match u32_at(bytes, at + offset_of!(TaskInfo, pid))? {
+            UNKNOWN => Ok(()),
+            _ => self.fields(bytes, at, TASK_INFO),
+        }
     }
 
     fn field(&mut self, bytes: &mut [u8], at: usize, field: Field) -> Result<()> {
@@ -357,9 +377,8 @@ mod tests {
                 What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                     (size_of::<NsEvent>(), &[104, 112, 120, 128, 144])
                 }
-                What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
-                    (size_of::<TaskEvent>(), &[128])
-                }
+                What::TaskExited => (size_of::<ExitEvent>(), &[464]),
+                What::TaskReaped => (size_of::<ReapEvent>(), &[]),
                 _ => (size_of::<NsEvent>(), &[104, 112, 120, 128, 136, 144]),
             };
             let mut bytes = addresses(what as u32, size);

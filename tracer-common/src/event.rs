@@ -1,8 +1,8 @@
 //! Records on the ring buffer, kernel to userspace.
 //!
 //! [`NsEvent`] is for what happens to a namespace, [`NsproxyEvent`] for what
-//! happens to an nsproxy, and [`TaskEvent`] for the end of a task. Kernel
-//! addresses in them are keys; they never leave the process.
+//! happens to an nsproxy, [`ExitEvent`] and [`ReapEvent`] for the end of a task.
+//! Kernel addresses in them are keys; they never leave the process.
 
 use crate::kind::{NsKind, Slot};
 
@@ -60,14 +60,10 @@ pub enum What {
     /// the same.
     InitDead = 15,
     /// A task has left its namespaces for good, and its children have been
-    /// handed over ([`TaskEvent`] about it, after one [`Self::ChildHandedOver`]
-    /// for each of them): `exit_notify`.
+    /// handed over ([`ExitEvent`] about it): `exit_notify`.
     TaskExited = 16,
-    /// A task was reaped ([`TaskEvent`] about it): `release_task`.
+    /// A task was reaped ([`ReapEvent`] about it): `release_task`.
     TaskReaped = 17,
-    /// A child of a task that exits has another parent now ([`TaskEvent`]
-    /// about the task that exits).
-    ChildHandedOver = 18,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
     /// about that namespace, with their number).
@@ -94,7 +90,6 @@ impl What {
             15 => Self::InitDead,
             16 => Self::TaskExited,
             17 => Self::TaskReaped,
-            18 => Self::ChildHandedOver,
             20 => Self::ClimbEnded,
             _ => return None,
         })
@@ -424,37 +419,48 @@ impl TaskInfo {
     };
 }
 
-/// What happened at the end of a task. The header's task is the one that ends,
-/// whichever ran.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TaskEvent {
-    /// Whose end, when, what.
-    pub header: Header,
-    /// When it dropped its nsproxy, `CLOCK_BOOTTIME`; 0 if not known.
-    pub dropped_at: u64,
-    /// For [`What::ChildHandedOver`] the child, for [`What::TaskReaped`] who
-    /// reaped the task, none if it did so itself; else none.
-    pub other: TaskInfo,
-    /// For [`What::ChildHandedOver`] the child's new parent, for
-    /// [`What::TaskReaped`] the task's parent; else none.
-    pub parent: TaskInfo,
-    /// For [`What::TaskReaped`] the parent that the task had before it was
-    /// handed over, if it was; else none.
-    pub original_parent: TaskInfo,
-    /// For [`What::TaskExited`]: children that it had when it dropped its
-    /// nsproxy, beyond those that were looked at (and, if this is
-    /// [`MORE_CHILDREN`], more that were not counted); else 0.
-    pub more_children: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
 /// The children of a task that exits of which it is said who gets them.
 pub const CHILDREN: usize = 16;
 
 /// The children beyond those that are counted.
 pub const MORE_CHILDREN: u32 = 240;
+
+/// A task exited. The header's task is that one, whichever ran.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExitEvent {
+    /// Whose exit, when its children were seen to be handed over, what.
+    pub header: Header,
+    /// When it dropped its nsproxy, `CLOCK_BOOTTIME`; 0 if not known.
+    pub dropped_at: u64,
+    /// Who has its children now: the kernel gives all of them to one; none if
+    /// there are none.
+    pub parent: TaskInfo,
+    /// The children that were handed over, in no particular order; none behind
+    /// the last one.
+    pub children: [TaskInfo; CHILDREN],
+    /// Children that it had when it dropped its nsproxy, beyond those that were
+    /// looked at, counted up to [`MORE_CHILDREN`].
+    pub more_children: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A task was reaped. The header's task is that one, whichever ran.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReapEvent {
+    /// Who was reaped, when, what.
+    pub header: Header,
+    /// When it dropped its nsproxy, `CLOCK_BOOTTIME`; 0 if not known.
+    pub dropped_at: u64,
+    /// Who reaped it; none if it did so itself.
+    pub by: TaskInfo,
+    /// Its parent.
+    pub parent: TaskInfo,
+    /// The parent that it had before it was handed over; none if it was not.
+    pub original_parent: TaskInfo,
+}
 
 /// Counters of the kernel programs, summed over CPUs by userspace. The index
 /// into the per-CPU array map `COUNTERS`.
@@ -493,7 +499,8 @@ const _: () = {
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
     assert!(size_of::<TaskInfo>() == 24);
-    assert!(size_of::<TaskEvent>() == 136);
+    assert!(size_of::<ExitEvent>() == 472);
+    assert!(size_of::<ReapEvent>() == 128);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);
     assert!(core::mem::offset_of!(NsEvent, aux) == 136);
     assert!(core::mem::offset_of!(NsproxyEvent, from) == 56);

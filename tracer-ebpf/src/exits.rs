@@ -4,10 +4,16 @@
 //! `exit_notify`, which hands the children over, is inlined into `do_exit`, and
 //! a task can be reaped before that returns, by its parent on another CPU or
 //! by itself. So what happened there is told by whoever comes first: the task,
-//! right afterwards, or whoever reaps it.
+//! right afterwards, or whoever reaps it. All of it is one record, which has
+//! its place in the ring buffer before anybody decides who fills it: whoever
+//! comes second finds its place taken, ahead of all that follows.
+
+use core::mem::MaybeUninit;
 
 use aya_ebpf::{macros::fentry, programs::FEntryContext};
-use tracer_common::event::{CHILDREN, Counter, Header, MORE_CHILDREN, TaskEvent, TaskInfo, What};
+use tracer_common::event::{
+    CHILDREN, Counter, ExitEvent, Header, MORE_CHILDREN, ReapEvent, TaskInfo, What,
+};
 
 use crate::{
     atomic::Word,
@@ -39,7 +45,7 @@ pub struct Leaving {
     dropped_at: u64,
     /// How many of `children` are filled.
     count: u32,
-    /// How many more there are, see [`TaskEvent::more_children`].
+    /// How many more there are, see [`ExitEvent::more_children`].
     more: u32,
     children: [Child; CHILDREN],
 }
@@ -77,59 +83,21 @@ fn info_of(task: u64) -> TaskInfo {
     }
 }
 
-/// Writes a record about the end of a task.
-#[inline(never)]
-fn tell(task: u64, what: u32, flags: u32, about: *const About) -> i32 {
-    let Some(mut entry) = emit::reserve::<TaskEvent>() else {
-        return 0;
-    };
-    let event = core::mem::MaybeUninit::as_mut_ptr(&mut entry);
-    // SAFETY: `event` is the reserved record; all its fields are written.
-    // `about` is on the stack of the caller.
+/// Says whose end a record is about.
+#[inline(always)]
+fn fill_header(header: *mut Header, what: What, task: u64) {
+    let info = info_of(task);
+    // SAFETY: `header` points into a reserved record of at least its size.
     unsafe {
-        let info = info_of(task);
-        (*event).header = Header {
-            what,
-            flags,
-            time: (*about).time,
+        *header = Header {
+            what: what as u32,
+            flags: select::flag_of(task),
+            time: now(),
             cgroup: 0,
             pid: info.pid,
             tgid: info.tgid,
             comm: info.comm,
         };
-        (*event).dropped_at = (*about).dropped_at;
-        (*event).other = (*about).other;
-        (*event).parent = (*about).parent;
-        (*event).original_parent = (*about).original_parent;
-        (*event).more_children = (*about).more;
-        (*event).reserved = 0;
-    }
-    entry.submit(0);
-    0
-}
-
-/// The parts of a record that depend on what it says.
-struct About {
-    time: u64,
-    dropped_at: u64,
-    other: TaskInfo,
-    parent: TaskInfo,
-    original_parent: TaskInfo,
-    more: u32,
-}
-
-impl About {
-    /// Nothing but the time of it.
-    #[inline(always)]
-    fn new(dropped_at: u64) -> Self {
-        Self {
-            time: now(),
-            dropped_at,
-            other: TaskInfo::NONE,
-            parent: TaskInfo::NONE,
-            original_parent: TaskInfo::NONE,
-            more: 0,
-        }
     }
 }
 
@@ -205,12 +173,31 @@ pub fn task_handed_over(_ctx: FEntryContext) -> i32 {
         }
         // It began to exit before anybody looked, or too many exit at once.
         None => {
-            tell(
-                task,
-                What::TaskExited as u32,
-                select::flag_of(task),
-                &About::new(0),
-            );
+            if let Some(mut entry) = emit::reserve::<ExitEvent>() {
+                let event = MaybeUninit::as_mut_ptr(&mut entry);
+                fill_exit(event, task, 0, 0);
+                entry.submit(0);
+            }
+        }
+    }
+    0
+}
+
+/// Fills the record of an exit, with room for the children.
+#[inline(never)]
+fn fill_exit(event: *mut ExitEvent, task: u64, dropped_at: u64, more: u32) -> i32 {
+    // SAFETY: `event` is a reserved record; all its fields are written.
+    unsafe {
+        fill_header(&raw mut (*event).header, What::TaskExited, task);
+        (*event).dropped_at = dropped_at;
+        (*event).parent = TaskInfo::NONE;
+        (*event).more_children = more;
+        (*event).reserved = 0;
+        let mut index = 0;
+        while index < CHILDREN {
+            let place = (&raw mut (*event).children).cast::<TaskInfo>().add(index);
+            *place = TaskInfo::NONE;
+            index += 1;
         }
     }
     0
@@ -220,57 +207,59 @@ pub fn task_handed_over(_ctx: FEntryContext) -> i32 {
 /// has been said.
 #[inline(never)]
 fn exited(task: u64, leaving: *mut Leaving) -> i32 {
+    let Some(mut entry) = emit::reserve::<ExitEvent>() else {
+        return 0;
+    };
     // SAFETY: an aligned word of a map value, which stays valid (RCU) while
     // this program runs.
     let told = unsafe { Word::new(&raw mut (*leaving).told) };
     if !told.replace(0, 1) {
+        entry.discard(0);
         return 0;
     }
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: what the entry says was complete before the task handed its
-    // children over.
-    let (dropped_at, children, more) =
-        unsafe { ((*leaving).dropped_at, (*leaving).count, (*leaving).more) };
-    let mut about = About::new(dropped_at);
-    about.more = more;
-    let flags = select::flag_of(task);
-    let mut index = 0;
-    while index < CHILDREN && index < children as usize {
-        // SAFETY: `index` is below the length of the array.
-        let child = unsafe { *(&raw const (*leaving).children).cast::<Child>().add(index) };
-        handed_over(task, flags, &child, &about);
-        index += 1;
+    // children over. `index` stays below the length of the arrays.
+    unsafe {
+        fill_exit(event, task, (*leaving).dropped_at, (*leaving).more);
+        let children = (*leaving).count as usize;
+        let mut index = 0;
+        while index < CHILDREN && index < children {
+            let child = (&raw const (*leaving).children).cast::<Child>().add(index);
+            let place = (&raw mut (*event).children).cast::<TaskInfo>().add(index);
+            handed_over(task, child, place, &raw mut (*event).parent);
+            index += 1;
+        }
     }
-    tell(task, What::TaskExited as u32, flags, &about);
+    entry.submit(0);
     0
 }
 
-/// Says who has this child of a task now, if it is the same child still and
-/// another has it.
+/// Says which child of a task this was, and who has it now, if it is the same
+/// child still and another has it.
 #[inline(never)]
-fn handed_over(task: u64, flags: u32, child: &Child, about: &About) -> i32 {
-    let start_time: u64 = peek(child.task, offset!(task_start_time));
-    let pid: u32 = peek(child.task, offset!(task_pid));
-    let parent: u64 = peek(child.task, offset!(task_real_parent));
-    if start_time != child.start_time || u64::from(pid) != child.pid || parent == task {
-        return 0;
-    }
-    let parent = info_of(parent);
-    tell(
-        task,
-        What::ChildHandedOver as u32,
-        flags,
-        &About {
-            time: about.time,
-            dropped_at: about.dropped_at,
-            other: info_of(child.task),
-            parent,
-            original_parent: TaskInfo::NONE,
-            more: 0,
-        },
-    );
-    let own = info_of(task);
-    if own.tgid != parent.tgid {
-        adopted(child.task, start_time, own);
+fn handed_over(task: u64, child: *const Child, place: *mut TaskInfo, to: *mut TaskInfo) -> i32 {
+    // SAFETY: `child` points into a map value, `place` and `to` into a reserved
+    // record.
+    unsafe {
+        let Child {
+            task: child,
+            start_time,
+            pid,
+        } = *child;
+        let parent: u64 = peek(child, offset!(task_real_parent));
+        if peek::<u64>(child, offset!(task_start_time)) != start_time
+            || u64::from(peek::<u32>(child, offset!(task_pid))) != pid
+            || parent == task
+        {
+            return 0;
+        }
+        *place = info_of(child);
+        *to = info_of(parent);
+        let own = info_of(task);
+        if own.tgid != (*to).tgid {
+            adopted(child, start_time, own);
+        }
     }
     0
 }
@@ -284,10 +273,8 @@ fn adopted(child: u64, start_time: u64, parent: TaskInfo) {
     {
         return;
     }
-    if ADOPTED
-        .insert(child, Adopted { start_time, parent }, 0)
-        .is_err()
-    {
+    let adopted = Adopted { start_time, parent };
+    if ADOPTED.insert(child, adopted, 0).is_err() {
         count(Counter::MapFull);
     }
 }
@@ -321,21 +308,30 @@ pub fn task_reaped(ctx: FEntryContext) -> i32 {
 
 #[inline(never)]
 fn reaped(task: u64, running: u64, parent: &TaskInfo) -> i32 {
-    // SAFETY: the values are copied at once.
-    let dropped_at = unsafe { EXITED.get(task) }.copied().unwrap_or(0);
-    let mut about = About::new(dropped_at);
-    about.parent = *parent;
-    if running != task {
-        about.other = info_of(running);
-    }
-    // SAFETY: likewise.
-    if let Some(adopted) = unsafe { ADOPTED.get(task) } {
-        if adopted.start_time == read::<u64>(task, offset!(task_start_time)) {
-            about.original_parent = adopted.parent;
+    let Some(mut entry) = emit::reserve::<ReapEvent>() else {
+        return 0;
+    };
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: `event` is a reserved record; all its fields are written. The
+    // values of maps are copied at once.
+    unsafe {
+        fill_header(&raw mut (*event).header, What::TaskReaped, task);
+        (*event).dropped_at = EXITED.get(task).copied().unwrap_or(0);
+        (*event).by = if running == task {
+            TaskInfo::NONE
+        } else {
+            info_of(running)
+        };
+        (*event).parent = *parent;
+        (*event).original_parent = TaskInfo::NONE;
+        if let Some(adopted) = ADOPTED.get(task) {
+            if adopted.start_time == read::<u64>(task, offset!(task_start_time)) {
+                (*event).original_parent = adopted.parent;
+            }
+            let _ = ADOPTED.remove(task);
         }
-        let _ = ADOPTED.remove(task);
     }
-    tell(task, What::TaskReaped as u32, select::flag_of(task), &about);
+    entry.submit(0);
     let _ = EXITED.remove(task);
     0
 }

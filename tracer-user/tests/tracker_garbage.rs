@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Comm, Config, HandedOver, Key, NsFacts, NsproxyFacts, PidNumbers, Reaped,
-    SlotFacts, TaskRecord, Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
+    Actor, Body, Comm, Config, Exited, Key, NsFacts, NsproxyFacts, PidNumbers, Reaped, SlotFacts,
+    Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -73,37 +73,38 @@ prop_compose! {
     }
 }
 
-fn task_records() -> BoxedStrategy<TaskRecord> {
+fn ends_of_tasks() -> BoxedStrategy<Body> {
     let actors = || {
-        (0_u32..4, 0_u32..4).prop_map(|(pid, tgid)| Actor {
+        option::of((0_u32..4, 0_u32..4).prop_map(|(pid, tgid)| Actor {
             pid,
             tgid,
             comm: Comm::default(),
-        })
+        }))
     };
+    let exited = (
+        option::of(times()),
+        actors(),
+        prop::array::uniform16(actors()),
+        any::<u32>(),
+    );
+    let reaped = (option::of(times()), actors(), actors(), actors());
     prop_oneof![
-        (actors(), actors())
-            .prop_map(|(child, parent)| TaskRecord::HandedOver(HandedOver { child, parent })),
-        (option::of(times()), any::<u32>()).prop_map(|(dropped_at, more_children)| {
-            TaskRecord::Exited {
+        exited.prop_map(|(dropped_at, parent, children, more_children)| {
+            Body::TaskExited(Exited {
                 dropped_at,
+                parent,
+                children,
                 more_children,
-            }
+            })
         }),
-        (
-            option::of(actors()),
-            option::of(actors()),
-            option::of(actors()),
-            option::of(times())
-        )
-            .prop_map(|(by, parent, original_parent, dropped_at)| {
-                TaskRecord::Reaped(Reaped {
-                    by,
-                    parent,
-                    original_parent,
-                    dropped_at,
-                })
-            }),
+        reaped.prop_map(|(dropped_at, by, parent, original_parent)| {
+            Body::TaskReaped(Reaped {
+                by,
+                parent,
+                original_parent,
+                dropped_at,
+            })
+        }),
     ]
     .boxed()
 }
@@ -143,7 +144,7 @@ fn bodies() -> BoxedStrategy<Body> {
         }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),
-        task_records().prop_map(Body::TaskEnd),
+        ends_of_tasks(),
     ]
     .boxed()
 }

@@ -12,8 +12,8 @@ mod task;
 mod tests;
 
 use tracer_common::event::{
-    Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent,
-    NsproxyInfo, Reason, TaskEvent, UNKNOWN, What,
+    Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent,
+    NsproxyInfo, ReapEvent, Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -52,14 +52,6 @@ pub enum DecodeError {
         /// The number.
         value: u32,
     },
-    /// No task where the record means nothing without one.
-    #[error("no {field} in the record at byte {offset}")]
-    NoTask {
-        /// Which field.
-        field: &'static str,
-        /// Where the part of the record starts that has it.
-        offset: usize,
-    },
     /// Zero in a field without which the record means nothing.
     #[error("{field} at byte {offset} is zero")]
     Zero {
@@ -96,9 +88,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
         }
-        What::TaskExited | What::TaskReaped | What::ChildHandedOver => {
-            cursor.expect_exactly("task event", size_of::<TaskEvent>())?;
-        }
+        What::TaskExited => cursor.expect_exactly("exit event", size_of::<ExitEvent>())?,
+        What::TaskReaped => cursor.expect_exactly("reap event", size_of::<ReapEvent>())?,
     }
     let origin = origin(&mut cursor)?;
     let body = match what {
@@ -147,9 +138,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             cursor.skip(REASON)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
-        What::TaskExited => Body::TaskEnd(task::exited(&mut cursor)?),
-        What::TaskReaped => Body::TaskEnd(task::reaped(&mut cursor)?),
-        What::ChildHandedOver => Body::TaskEnd(task::handed_over(&mut cursor)?),
+        What::TaskExited => Body::TaskExited(task::exited(&mut cursor)?),
+        What::TaskReaped => Body::TaskReaped(task::reaped(&mut cursor)?),
     };
     Ok(Event { origin, body })
 }

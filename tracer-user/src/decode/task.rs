@@ -1,58 +1,41 @@
 //! Records about the end of a task.
 
-use tracer_common::event::{TaskInfo, UNKNOWN};
+use tracer_common::event::{CHILDREN, TaskInfo, UNKNOWN};
 
 use super::{Cursor, DecodeError};
-use crate::model::{Actor, Comm, HandedOver, Reaped, TaskRecord};
+use crate::model::{Actor, Comm, Exited, Reaped};
 
-/// The rest of a [`tracer_common::event::TaskEvent`], behind its header.
-struct Rest {
-    dropped_at: Option<u64>,
-    other: Option<Actor>,
-    parent: Option<Actor>,
-    original_parent: Option<Actor>,
-    more_children: u32,
-}
-
-pub(super) fn exited(cursor: &mut Cursor<'_>) -> Result<TaskRecord, DecodeError> {
-    let rest = rest(cursor)?;
-    Ok(TaskRecord::Exited {
-        dropped_at: rest.dropped_at,
-        more_children: rest.more_children,
+/// The rest of a [`tracer_common::event::ExitEvent`], behind its header.
+pub(super) fn exited(cursor: &mut Cursor<'_>) -> Result<Exited, DecodeError> {
+    let dropped_at = time(cursor)?;
+    let parent = task(cursor)?;
+    let mut children = [None; CHILDREN];
+    for child in &mut children {
+        *child = task(cursor)?;
+    }
+    let more_children = cursor.u32()?;
+    cursor.skip(4)?;
+    Ok(Exited {
+        dropped_at,
+        parent,
+        children,
+        more_children,
     })
 }
 
-pub(super) fn reaped(cursor: &mut Cursor<'_>) -> Result<TaskRecord, DecodeError> {
-    let rest = rest(cursor)?;
-    Ok(TaskRecord::Reaped(Reaped {
-        by: rest.other,
-        parent: rest.parent,
-        original_parent: rest.original_parent,
-        dropped_at: rest.dropped_at,
-    }))
-}
-
-pub(super) fn handed_over(cursor: &mut Cursor<'_>) -> Result<TaskRecord, DecodeError> {
-    let offset = cursor.offset();
-    let rest = rest(cursor)?;
-    let there = |task: Option<Actor>, field| task.ok_or(DecodeError::NoTask { field, offset });
-    Ok(TaskRecord::HandedOver(HandedOver {
-        child: there(rest.other, "child")?,
-        parent: there(rest.parent, "parent")?,
-    }))
-}
-
-fn rest(cursor: &mut Cursor<'_>) -> Result<Rest, DecodeError> {
-    let dropped_at = cursor.u64()?;
-    let rest = Rest {
-        dropped_at: (dropped_at != 0).then_some(dropped_at),
-        other: task(cursor)?,
+/// The rest of a [`tracer_common::event::ReapEvent`], behind its header.
+pub(super) fn reaped(cursor: &mut Cursor<'_>) -> Result<Reaped, DecodeError> {
+    Ok(Reaped {
+        dropped_at: time(cursor)?,
+        by: task(cursor)?,
         parent: task(cursor)?,
         original_parent: task(cursor)?,
-        more_children: cursor.u32()?,
-    };
-    cursor.skip(4)?;
-    Ok(rest)
+    })
+}
+
+fn time(cursor: &mut Cursor<'_>) -> Result<Option<u64>, DecodeError> {
+    let time = cursor.u64()?;
+    Ok((time != 0).then_some(time))
 }
 
 /// A [`TaskInfo`], `None` if there is no such task.
@@ -71,7 +54,7 @@ fn task(cursor: &mut Cursor<'_>) -> Result<Option<Actor>, DecodeError> {
 mod tests {
     use std::mem::offset_of;
 
-    use tracer_common::event::{Header, TaskEvent, What};
+    use tracer_common::event::{ExitEvent, Header, ReapEvent, What};
 
     use super::super::event;
     use super::*;
@@ -87,18 +70,35 @@ mod tests {
         put(bytes, at + offset_of!(TaskInfo, comm), b"sleep");
     }
 
-    fn record(what: What) -> Vec<u8> {
-        let mut bytes = vec![0; size_of::<TaskEvent>()];
+    fn record(what: What, size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; size];
         let word = (what as u32).to_ne_bytes();
         put(&mut bytes, offset_of!(Header, what), &word);
         put(&mut bytes, offset_of!(Header, pid), &100_u32.to_ne_bytes());
+        bytes
+    }
+
+    fn exit() -> Vec<u8> {
+        let mut bytes = record(What::TaskExited, size_of::<ExitEvent>());
         let at = 55_u64.to_ne_bytes();
-        put(&mut bytes, offset_of!(TaskEvent, dropped_at), &at);
-        put_task(&mut bytes, offset_of!(TaskEvent, other), 101);
-        put_task(&mut bytes, offset_of!(TaskEvent, parent), 1);
-        put_task(&mut bytes, offset_of!(TaskEvent, original_parent), UNKNOWN);
+        put(&mut bytes, offset_of!(ExitEvent, dropped_at), &at);
+        put_task(&mut bytes, offset_of!(ExitEvent, parent), 1);
+        for index in 0..CHILDREN {
+            let at = offset_of!(ExitEvent, children) + index * size_of::<TaskInfo>();
+            put_task(&mut bytes, at, if index == 2 { 102 } else { UNKNOWN });
+        }
         let more = 3_u32.to_ne_bytes();
-        put(&mut bytes, offset_of!(TaskEvent, more_children), &more);
+        put(&mut bytes, offset_of!(ExitEvent, more_children), &more);
+        bytes
+    }
+
+    fn reaping() -> Vec<u8> {
+        let mut bytes = record(What::TaskReaped, size_of::<ReapEvent>());
+        let at = 55_u64.to_ne_bytes();
+        put(&mut bytes, offset_of!(ReapEvent, dropped_at), &at);
+        put_task(&mut bytes, offset_of!(ReapEvent, by), 101);
+        put_task(&mut bytes, offset_of!(ReapEvent, parent), 1);
+        put_task(&mut bytes, offset_of!(ReapEvent, original_parent), UNKNOWN);
         bytes
     }
 
@@ -108,34 +108,28 @@ mod tests {
         Actor { pid, tgid: 7, comm }
     }
 
-    fn decoded(bytes: &[u8]) -> TaskRecord {
+    fn body(bytes: &[u8]) -> Body {
         let event = event(bytes).unwrap();
         assert_eq!(event.origin.task.pid, 100);
-        match event.body {
-            Body::TaskEnd(record) => record,
-            other => panic!("{other:?}"),
-        }
+        event.body
     }
 
     #[test]
     fn each_record_has_what_it_is_about() {
+        let mut children = [None; CHILDREN];
+        children[2] = Some(task(102));
         assert_eq!(
-            decoded(&record(What::ChildHandedOver)),
-            TaskRecord::HandedOver(HandedOver {
-                child: task(101),
-                parent: task(1),
+            body(&exit()),
+            Body::TaskExited(Exited {
+                dropped_at: Some(55),
+                parent: Some(task(1)),
+                children,
+                more_children: 3,
             })
         );
         assert_eq!(
-            decoded(&record(What::TaskExited)),
-            TaskRecord::Exited {
-                dropped_at: Some(55),
-                more_children: 3,
-            }
-        );
-        assert_eq!(
-            decoded(&record(What::TaskReaped)),
-            TaskRecord::Reaped(Reaped {
+            body(&reaping()),
+            Body::TaskReaped(Reaped {
                 by: Some(task(101)),
                 parent: Some(task(1)),
                 original_parent: None,
@@ -146,34 +140,22 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_none() {
-        let mut bytes = record(What::TaskReaped);
-        put(&mut bytes, offset_of!(TaskEvent, dropped_at), &[0; 8]);
-        put_task(&mut bytes, offset_of!(TaskEvent, other), UNKNOWN);
-        let TaskRecord::Reaped(reaped) = decoded(&bytes) else {
+        let mut bytes = reaping();
+        put(&mut bytes, offset_of!(ReapEvent, dropped_at), &[0; 8]);
+        put_task(&mut bytes, offset_of!(ReapEvent, by), UNKNOWN);
+        let Body::TaskReaped(reaped) = body(&bytes) else {
             panic!("not reaped");
         };
         assert_eq!((reaped.by, reaped.dropped_at), (None, None));
     }
 
     #[test]
-    fn a_child_that_nobody_has_is_refused() {
-        for (at, field) in [
-            (offset_of!(TaskEvent, other), "child"),
-            (offset_of!(TaskEvent, parent), "parent"),
-        ] {
-            let mut bytes = record(What::ChildHandedOver);
-            put_task(&mut bytes, at, UNKNOWN);
-            let offset = offset_of!(TaskEvent, dropped_at);
-            assert_eq!(event(&bytes), Err(DecodeError::NoTask { field, offset }));
-        }
-    }
-
-    #[test]
     fn every_other_length_is_refused() {
-        let bytes = record(What::TaskExited);
-        for length in 0..bytes.len() {
-            assert!(event(&bytes[..length]).is_err());
+        for bytes in [exit(), reaping()] {
+            for length in 0..bytes.len() {
+                assert!(event(&bytes[..length]).is_err());
+            }
+            assert!(event(&[bytes.as_slice(), &[0]].concat()).is_err());
         }
-        assert!(event(&[bytes.as_slice(), &[0]].concat()).is_err());
     }
 }

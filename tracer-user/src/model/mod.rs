@@ -17,7 +17,7 @@ pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId,
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
 pub use people::{Init, People, Person, PidNumbers, TaskState};
-pub use task::{HandedOver, Reaped, TaskEnd, TaskRecord};
+pub use task::{Exited, HandedOver, Reaped, TaskEnd};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Chain, ChainLink, InitStep, Lifecycle, Switch, Transition, What};
 pub use walk::{Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

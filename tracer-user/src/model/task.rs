@@ -1,22 +1,21 @@
 //! The ends of tasks, which change nothing about any namespace: they pass
 //! through.
 
+use tracer_common::event::CHILDREN;
+
 use super::Actor;
 
-/// What one record says of a task that ends: the origin's.
+/// How a task exited, the origin's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TaskRecord {
-    /// It has handed a child over. The record of its exit follows.
-    HandedOver(HandedOver),
-    /// It has left its namespaces and handed all its children over.
-    Exited {
-        /// When it dropped its nsproxy, if that was seen.
-        dropped_at: Option<u64>,
-        /// Children of which nothing is said.
-        more_children: u32,
-    },
-    /// It was reaped.
-    Reaped(Reaped),
+pub struct Exited {
+    /// When it dropped its nsproxy, if that was seen.
+    pub dropped_at: Option<u64>,
+    /// Who has its children now.
+    pub parent: Option<Actor>,
+    /// The children that were handed over, `None` for others that it had.
+    pub children: [Option<Actor>; CHILDREN],
+    /// Children of which nothing is known.
+    pub more_children: u32,
 }
 
 /// A child that has another parent now.
@@ -52,6 +51,20 @@ pub enum TaskEnd {
 }
 
 impl TaskEnd {
+    /// The exit of a task.
+    pub(super) fn exited(task: Actor, exited: &Exited) -> Self {
+        let handed_over = exited.parent.into_iter().flat_map(|parent| {
+            let children = exited.children.iter().flatten();
+            children.map(move |&child| HandedOver { child, parent })
+        });
+        Self::Exited {
+            task,
+            dropped_at: exited.dropped_at,
+            children: handed_over.collect(),
+            more_children: exited.more_children,
+        }
+    }
+
     /// Whose end it is.
     pub const fn task(&self) -> &Actor {
         match self {

@@ -17,7 +17,6 @@
 mod activity;
 mod census;
 mod chains;
-mod ends;
 mod entry;
 mod identity;
 mod inodes;
@@ -37,9 +36,8 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 use tracer_common::{event::Cause, kind::NsKind};
 
-use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, Transition};
+use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, TaskEnd, Transition};
 use chains::Chains;
-use ends::Ends;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
@@ -105,8 +103,6 @@ pub struct Tracker {
     dying: HashMap<NsHandle, Option<u64>>,
     /// As of the last walk.
     people: HashMap<NsId, People>,
-    /// Tasks that are about to have ended.
-    ends: Ends,
     /// How many walks have been merged.
     walks: u64,
     /// By [`NsKind`]: the last of them met every namespace of the type.
@@ -137,7 +133,6 @@ impl Tracker {
             chains: Chains::default(),
             dying: HashMap::new(),
             people: HashMap::new(),
-            ends: Ends::default(),
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
@@ -174,10 +169,11 @@ impl Tracker {
                 self.switched(origin.task, *reason, from, to.as_ref(), sink);
             }
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
-            Body::TaskEnd(record) => {
-                if let Some(end) = self.ends.take(origin, record) {
-                    sink.task_end(end);
-                }
+            Body::TaskExited(exited) => sink.task_end(TaskEnd::exited(origin.task, exited)),
+            Body::TaskReaped(reaped) => sink.task_end(TaskEnd::Reaped {
+                task: origin.task,
+                reaped: *reaped,
+            }),
             }
             Body::Tasks { ns, sequence, .. } => {
                 if let Some(handle) = self.observed(ns, sink) {
@@ -289,7 +285,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         | Body::InitDying(_)
         | Body::InitDead(_)
         | Body::ClimbEnded(_)
-        | Body::TaskEnd(_)
+        | Body::TaskExited(_)
+        | Body::TaskReaped(_)
         | Body::ProcfsMounted { .. }
         | Body::ProcfsGone { .. } => None,
     }
