@@ -93,6 +93,8 @@ enum Order {
     Hoard { count: u32 },
     /// Run this, and say what it said.
     Run { argv: Vec<String> },
+    /// Trace this process from now on (`PTRACE_SEIZE`).
+    Seize { pid: u32 },
     /// Wait for the end of this child.
     Reap { pid: i32 },
     /// Exit, and the thread only, or the whole process.

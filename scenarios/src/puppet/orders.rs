@@ -219,6 +219,11 @@ impl Puppet {
         self.have_done(&Order::Hoard { count })
     }
 
+    /// Traces another, and never waits for it.
+    pub(crate) fn seize(&self, other: &Self) -> Result<()> {
+        self.have_done(&Order::Seize { pid: other.pid })
+    }
+
     /// Runs a program.
     pub(crate) fn run(&self, argv: &[&str]) -> Result<Ran> {
         let order = Order::Run {

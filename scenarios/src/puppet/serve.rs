@@ -177,6 +177,7 @@ impl Server {
                 Reply::Done
             }
             Order::Run { argv } => Reply::Ran(acts::run(&argv)?),
+            Order::Seize { pid } => done(sys::seize(pid))?,
             Order::Reap { pid } => {
                 waitpid(Pid::from_raw(pid), WaitOptions::empty())?.context("no such child")?;
                 Reply::Done

@@ -46,7 +46,7 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
                     .flatten()
                     .any(|task| own.contains(&task.tgid)),
                 What::Switched(task, _) => own.contains(&task.tgid),
-                What::NsproxyFreed(_) | What::Chain(..) | What::Trouble(_) => false,
+                What::NsproxyFreed(_) | What::Chain(..) | What::Init(_) | What::Trouble(_) => false,
             })
             .collect();
         ensure!(

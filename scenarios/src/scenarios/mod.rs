@@ -12,6 +12,7 @@ mod forks;
 mod handles;
 mod holders;
 mod hot_path;
+mod inits;
 mod input;
 mod lives;
 mod many;
@@ -98,6 +99,9 @@ pub(crate) const ALL: &[Scenario] = &[
         references::credentials_of_a_file_alone,
     ),
     on_all("procfs_mount_alone", references::procfs_mount_alone),
+    on_all("pid_namespace_dies", inits::pid_namespace_dies),
+    on_all("pid_namespace_hangs", inits::pid_namespace_hangs),
+    on_all("init_numbers", inits::init_numbers),
     on_all("user_cascade", cascade::user_cascade),
     on_all(
         "child_user_namespace_outlives_parents_tasks",

@@ -6,6 +6,7 @@
 //! what holds for all of them.
 
 mod causes;
+mod inits;
 mod listed;
 mod rules;
 mod sums;
@@ -301,7 +302,7 @@ impl<'w> Stage<'w> {
                     .flatten()
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
-                What::NsproxyFreed(_) | What::Chain(..) => false,
+                What::NsproxyFreed(_) | What::Chain(..) | What::Init(_) => false,
                 What::Trouble(_) => true,
             }
         }))

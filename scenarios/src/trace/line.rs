@@ -28,6 +28,8 @@ pub(crate) enum What {
     /// A namespace pulled its owners along. The step of each is a line of its own here, as if the
     /// trace had said so.
     Chain(Box<Namespace>, Vec<u64>),
+    /// The init of a pid namespace is on its way out.
+    Init(Box<Init>),
     /// A task changed its nsproxy.
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
@@ -46,6 +48,16 @@ pub(crate) enum Step {
     Resurrected,
     Destroyed,
     Freed,
+}
+
+/// How far an init is on its way out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Init {
+    pub(crate) event: String,
+    pub(crate) namespace: Namespace,
+    pub(crate) left: Option<u32>,
+    pub(crate) took_seconds: Option<f64>,
+    pub(crate) init: Option<Task>,
 }
 
 /// How a task changed its nsproxy.
@@ -129,6 +141,7 @@ impl Line {
             "nsproxy_freed" => {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
+            "init_dying" | "init_dead" => What::Init(serde_json::from_value(value)?),
             "lost" | "resync" => What::Trouble(text.to_owned()),
             _ => {
                 let line: OfNamespace = serde_json::from_value(value)?;
@@ -179,6 +192,7 @@ impl fmt::Display for What {
                 Ok(())
             }
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
+            Self::Init(init) => write!(f, "{} of {}", init.event, init.namespace),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
             Self::Trouble(text) => f.write_str(text),
         }

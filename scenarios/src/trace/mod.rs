@@ -17,9 +17,9 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::{
-    line::{Line, Step, Switch, What, brief},
+    line::{Init, Line, Step, Switch, What, brief},
     log::Log,
-    namespace::{ActiveBecause, Namespace, State, Task},
+    namespace::{ActiveBecause, Namespace, Person, State, Task},
 };
 use crate::{nslife::Nslife, process::kill};
 

@@ -12,8 +12,8 @@ mod task;
 mod tests;
 
 use tracer_common::event::{
-    Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent,
-    NsproxyInfo, ReapEvent, Reason, UNKNOWN, What,
+    Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo,
+    NsproxyEvent, NsproxyInfo, ReapEvent, Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{

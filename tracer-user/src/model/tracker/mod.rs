@@ -36,7 +36,9 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 use tracer_common::{event::Cause, kind::NsKind};
 
-use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, TaskEnd, Transition};
+use super::{
+    Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, TaskEnd, Transition,
+};
 use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
@@ -174,7 +176,6 @@ impl Tracker {
                 task: origin.task,
                 reaped: *reaped,
             }),
-            }
             Body::Tasks { ns, sequence, .. } => {
                 if let Some(handle) = self.observed(ns, sink) {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
