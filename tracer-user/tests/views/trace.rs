@@ -27,7 +27,7 @@ fn text(palette: Palette) -> TraceText {
     }
 }
 
-fn shown(transitions: &[Transition]) -> String {
+pub(crate) fn shown(transitions: &[Transition]) -> String {
     let text = text(Palette::PLAIN);
     let mut lines = vec![text.header()];
     let clock = clock();
