@@ -26,6 +26,8 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     /// Where it listens.
     pub(crate) address: String,
+    /// Where it answers who asks it, unless it was told otherwise.
+    pub(crate) socket: String,
     /// Its log.
     log: PathBuf,
     /// Where it says how it is.
@@ -93,6 +95,7 @@ impl Daemon {
         nslife.started(&process);
         Ok(Self {
             address,
+            socket: socket_of(port),
             log,
             notices,
             process,

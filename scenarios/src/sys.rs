@@ -42,6 +42,17 @@ pub(crate) fn clone_flags(kinds: &[NsKind]) -> u32 {
         .fold(0, |flags, kind| flags | kind.clone_flag())
 }
 
+/// Traces a process from now on, without stopping it.
+pub(crate) fn seize(pid: u32) -> io::Result<()> {
+    // SAFETY: this request takes numbers, and no pointer.
+    let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0_usize, 0_usize) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Forks; the child gets new namespaces of these types. Only for processes with a single thread,
 /// in which no lock can be held by another.
 pub(crate) fn clone(kinds: &[NsKind]) -> io::Result<Cloned> {

@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Body, CleanupTimes, Comm, Config, Key, NsFacts, NsproxyFacts, PidNumbers, SlotFacts, Tracker,
-    Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
+    Actor, Body, CleanupTimes, Comm, Config, Exited, Key, NsFacts, NsproxyFacts, PidNumbers,
+    Reaped, SlotFacts, Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -75,11 +75,47 @@ prop_compose! {
     fn nsproxies()(
         key in keys(),
         slots in prop::array::uniform8(option::of((keys(), option::of(inums())))),
-        count in 0_u32..3,
+        count in prop_oneof![0_u32..3, Just(u32::MAX)],
     ) -> NsproxyFacts {
         let slots = slots.map(|slot| slot.map(|(key, inum)| SlotFacts { key, inum }));
         NsproxyFacts { key, slots, count }
     }
+}
+
+fn ends_of_tasks() -> BoxedStrategy<Body> {
+    let actors = || {
+        option::of((0_u32..4, 0_u32..4).prop_map(|(pid, tgid)| Actor {
+            pid,
+            tgid,
+            comm: Comm::default(),
+        }))
+    };
+    let exited = (
+        option::of(times()),
+        actors(),
+        prop::array::uniform16(actors()),
+        any::<u32>(),
+    );
+    let reaped = (option::of(times()), actors(), actors(), actors());
+    prop_oneof![
+        exited.prop_map(|(dropped_at, parent, children, more_children)| {
+            Body::TaskExited(Exited {
+                dropped_at,
+                parent,
+                children,
+                more_children,
+            })
+        }),
+        reaped.prop_map(|(dropped_at, by, parent, original_parent)| {
+            Body::TaskReaped(Reaped {
+                by,
+                parent,
+                original_parent,
+                dropped_at,
+            })
+        }),
+    ]
+    .boxed()
 }
 
 /// Boxed, like all that follow: the trees by which proptest shrinks would not
@@ -119,6 +155,7 @@ fn bodies() -> BoxedStrategy<Body> {
         }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),
+        ends_of_tasks(),
     ]
     .boxed()
 }
@@ -129,10 +166,10 @@ prop_compose! {
         user_ns in option::of(keys()),
         pid_ns in option::of(keys()),
         pid in 0_u32..4,
-        (kthread, leader) in any::<(bool, bool)>(),
+        (kthread, leader, exiting) in any::<(bool, bool, bool)>(),
         (state, exit_state, parent) in (0_u32..0x200, 0_u32..0x40, 0_u32..4),
     ) -> WalkTask {
-        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting: false, traced: false, state, exit_state, parent }
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting, traced: false, state, exit_state, parent }
     }
 }
 

@@ -73,6 +73,8 @@ enum Order {
     JoinGroup { leader: Option<u32> },
     /// Let children vanish when they exit.
     IgnoreChildren,
+    /// Take in descendants whose parent is gone.
+    BeSubreaper,
     /// Execute this program anew, and go on.
     Execute,
     /// Have as many children with these `CLONE_NEW*` flags, one after the other, which execute this,
@@ -91,6 +93,8 @@ enum Order {
     Hoard { count: u32, flags: u32 },
     /// Run this, and say what it said.
     Run { argv: Vec<String> },
+    /// Trace this process from now on (`PTRACE_SEIZE`).
+    Seize { pid: u32 },
     /// Wait for the end of this child.
     Reap { pid: i32 },
     /// Exit, and the thread only, or the whole process.

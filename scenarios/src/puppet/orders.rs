@@ -145,6 +145,11 @@ impl Puppet {
         self.have_done(&Order::IgnoreChildren)
     }
 
+    /// Takes in descendants whose parent is gone.
+    pub(crate) fn be_subreaper(&self) -> Result<()> {
+        self.have_done(&Order::BeSubreaper)
+    }
+
     /// Executes its own program anew. Whichever thread does so is the only one afterwards.
     pub(crate) fn execute(&mut self) -> Result<()> {
         self.channel.send(&Order::Execute, None)?;
@@ -215,6 +220,11 @@ impl Puppet {
             count,
             flags: clone_flags(&[kind]),
         })
+    }
+
+    /// Traces another, and never waits for it.
+    pub(crate) fn seize(&self, other: &Self) -> Result<()> {
+        self.have_done(&Order::Seize { pid: other.pid })
     }
 
     /// Runs a program.

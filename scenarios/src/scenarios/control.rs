@@ -159,6 +159,7 @@ fn plain(ns: &Namespace) -> Namespace {
     if ns.initial {
         plain.ref_count = None;
         plain.tasks = None;
+        plain.zombies = None;
     }
     plain
 }

@@ -6,17 +6,20 @@ mod cascade;
 mod command;
 mod control;
 mod credentials;
+mod ends;
 mod exits;
 mod forks;
 mod handles;
 mod holders;
 mod hot_path;
+mod inits;
 mod input;
 mod lives;
 mod many;
 mod mounts;
 mod prometheus;
 mod references;
+mod rules;
 mod service;
 mod start;
 mod switches;
@@ -71,6 +74,14 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     on_all("failed_forks", forks::failed_forks),
     on_all("forks_without_init", forks::forks_without_init),
+    on_all("orphan_goes_to_init", ends::orphan_goes_to_init),
+    on_all("orphan_goes_to_subreaper", ends::orphan_goes_to_subreaper),
+    on_all("exit_and_reaping", ends::exit_and_reaping),
+    on_all("ends_of_a_command", ends::ends_of_a_command),
+    on_all(
+        "task_events_are_free_of_cost",
+        ends::task_events_are_free_of_cost,
+    ),
     on_all("credentials_change", credentials::credentials_change),
     on_all("clone_reason", switches::clone_reason),
     on_all("setns_in_and_out", switches::setns_in_and_out),
@@ -90,6 +101,9 @@ pub(crate) const ALL: &[Scenario] = &[
         references::credentials_of_a_file_alone,
     ),
     on_all("procfs_mount_alone", references::procfs_mount_alone),
+    on_all("pid_namespace_dies", inits::pid_namespace_dies),
+    on_all("pid_namespace_hangs", inits::pid_namespace_hangs),
+    on_all("init_numbers", inits::init_numbers),
     on_all("user_cascade", cascade::user_cascade),
     on_all(
         "child_user_namespace_outlives_parents_tasks",
@@ -179,6 +193,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "list_shows_what_is_being_destroyed",
         teardown::list_shows_what_is_being_destroyed,
     ),
+    on_all("rules_are_kept", rules::rules_are_kept),
     on_all("promtool_is_content", prometheus::promtool_is_content),
     on_all(
         "prometheus_finds_what_was_done",
@@ -190,6 +205,7 @@ pub(crate) const ALL: &[Scenario] = &[
         afterwards::own_pid_is_never_blamed,
     ),
     on_all("nothing_was_lost", afterwards::nothing_was_lost),
+    on_all("no_rule_was_broken", afterwards::no_rule_was_broken),
     // The last one: nothing watches from here on.
     remarking("fifty_thousand", many::fifty_thousand),
 ];

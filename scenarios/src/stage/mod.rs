@@ -6,6 +6,7 @@
 //! what holds for all of them.
 
 mod causes;
+mod inits;
 mod listed;
 mod rules;
 mod sums;
@@ -301,8 +302,10 @@ impl<'w> Stage<'w> {
                     .flatten()
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
-                What::NsproxyFreed(_) | What::NetCleanup(_) | What::Chain(..) => false,
-                What::Trouble(_) => true,
+                What::NsproxyFreed(_) | What::NetCleanup(_) | What::Chain(..) | What::Init(_) => {
+                    false
+                }
+                What::Trouble(_) | What::Violation(_) => true,
             }
         }))
     }

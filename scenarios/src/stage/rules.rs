@@ -42,6 +42,8 @@ fn keeps_its_identity(lines: &[Line], id: u64) -> Result<()> {
         active_because: None,
         procfs_mounts: None,
         tasks: None,
+        zombies: None,
+        init: None,
         ..ns.clone()
     };
     let mut all = steps(lines)

@@ -28,12 +28,16 @@ pub(crate) enum What {
     /// A namespace pulled its owners along. The step of each is a line of its own here, as if the
     /// trace had said so.
     Chain(Box<Namespace>, Vec<u64>),
+    /// The init of a pid namespace is on its way out.
+    Init(Box<Init>),
     /// A task changed its nsproxy.
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
     NsproxyFreed(u64),
     /// So many network namespaces were cleaned up.
     NetCleanup(Box<NetCleanup>),
+    /// The kernel broke a rule of its own.
+    Violation(String),
     /// Something was lost, or put right after a loss.
     Trouble(String),
 }
@@ -48,6 +52,16 @@ pub(crate) enum Step {
     Resurrected,
     Destroyed,
     Freed,
+}
+
+/// How far an init is on its way out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Init {
+    pub(crate) event: String,
+    pub(crate) namespace: Namespace,
+    pub(crate) left: Option<u32>,
+    pub(crate) took_seconds: Option<f64>,
+    pub(crate) init: Option<Task>,
 }
 
 /// How a task changed its nsproxy.
@@ -142,6 +156,8 @@ impl Line {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
             "net_cleanup" => What::NetCleanup(serde_json::from_value(value)?),
+            "violation" => What::Violation(text.to_owned()),
+            "init_dying" | "init_dead" => What::Init(serde_json::from_value(value)?),
             "lost" | "resync" => What::Trouble(text.to_owned()),
             _ => {
                 let line: OfNamespace = serde_json::from_value(value)?;
@@ -192,9 +208,10 @@ impl fmt::Display for What {
                 Ok(())
             }
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
+            Self::Init(init) => write!(f, "{} of {}", init.event, init.namespace),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
             Self::NetCleanup(round) => write!(f, "cleaned up {}", round.namespaces),
-            Self::Trouble(text) => f.write_str(text),
+            Self::Trouble(text) | Self::Violation(text) => f.write_str(text),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `nslife trace --output json` of the whole system, such as it goes on beside all scenarios.
 
+pub(crate) mod ends;
 mod line;
 mod log;
 mod namespace;
@@ -16,9 +17,9 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::{
-    line::{Line, NetCleanup, Step, Switch, What, brief},
+    line::{Init, Line, NetCleanup, Step, Switch, What, brief},
     log::Log,
-    namespace::{ActiveBecause, Namespace, State, Task},
+    namespace::{ActiveBecause, Namespace, Person, State, Task},
 };
 use crate::{nslife::Nslife, process::kill};
 
@@ -64,6 +65,11 @@ impl Trace {
             process,
             reader: Some(reader),
         })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Ends it.

@@ -23,11 +23,56 @@ pub(crate) struct Namespace {
     pub(crate) owner_uid: Option<u32>,
     pub(crate) level: Option<u32>,
     pub(crate) tasks: Option<u32>,
+    pub(crate) zombies: Option<u32>,
+    pub(crate) init: Option<Reaper>,
+    /// What only a list says.
+    #[serde(flatten)]
+    pub(crate) people: People,
     pub(crate) created_at: Option<String>,
     pub(crate) creator: Option<Creator>,
     /// In a list: how many must go before it.
     #[serde(default)]
     pub(crate) before: Option<u32>,
+}
+
+/// What became of a pid namespace's init.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Reaper {
+    pub(crate) state: String,
+    pub(crate) since: Option<String>,
+}
+
+/// Tasks that a list names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct People {
+    pub(crate) init_task: Option<InitTask>,
+    pub(crate) left: Option<Left>,
+    pub(crate) unreaped: Vec<Person>,
+}
+
+/// The init of a pid namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct InitTask {
+    #[serde(flatten)]
+    pub(crate) task: Task,
+    pub(crate) numbers: Vec<u32>,
+}
+
+/// Who is left while an init is dying.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Left {
+    pub(crate) count: u32,
+    pub(crate) tasks: Vec<Person>,
+}
+
+/// A task, and what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Person {
+    #[serde(flatten)]
+    pub(crate) task: Task,
+    pub(crate) state: String,
+    pub(crate) waits_for: Option<Task>,
 }
 
 /// The states of a namespace.

@@ -7,12 +7,14 @@
 //! become `None`, so that nobody behind this point can mistake them.
 
 mod cursor;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use tracer_common::event::{
-    Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NetCleanupEvent, NsEvent, NsInfo,
-    NsproxyEvent, NsproxyInfo, Phase, Reason, UNKNOWN, What,
+    BREACH_FOREIGN, BREACH_IN_USE, Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header,
+    NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent,
+    NsproxyInfo, Phase, ReapEvent, Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -20,8 +22,8 @@ use tracer_common::walk::{
 };
 
 use crate::model::{
-    Actor, Body, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers,
-    SlotFacts, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
+    Actor, Body, Breaches, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin,
+    PidNumbers, SlotFacts, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
 
@@ -90,8 +92,11 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NetCleanup => {
             cursor.expect_exactly("net clean-up event", size_of::<NetCleanupEvent>())?;
         }
+        What::TaskExited => cursor.expect_exactly("exit event", size_of::<ExitEvent>())?,
+        What::TaskReaped => cursor.expect_exactly("reap event", size_of::<ReapEvent>())?,
     }
     let origin = origin(&mut cursor)?;
+    let mut breaches = Breaches::default();
     let body = match what {
         What::NsCreated => Body::Created(ns_facts(&mut cursor)?),
         What::NsActivity => Body::Activity {
@@ -133,17 +138,24 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             cursor.skip(REASON + size_of::<NsproxyInfo>())?;
             Body::NsproxyInstalled(nsproxy(&mut cursor, "to")?)
         }
-        What::Switched => switched(&mut cursor)?,
+        What::Switched => switched(&mut cursor, &mut breaches)?,
         What::NsproxyFreed => {
-            cursor.skip(REASON)?;
+            cursor.skip(size_of::<u32>())?;
+            breaches = self::breaches(&mut cursor)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
         What::NetCleanup => net_cleanup(&mut cursor)?,
+        What::TaskExited => Body::TaskExited(task::exited(&mut cursor)?),
+        What::TaskReaped => Body::TaskReaped(task::reaped(&mut cursor)?),
     };
-    Ok(Event { origin, body })
+    Ok(Event {
+        origin,
+        body,
+        breaches,
+    })
 }
 
-/// Size of [`NsproxyEvent`]'s reason with its padding, in bytes.
+/// Size of [`NsproxyEvent`]'s reason and breaches, in bytes.
 const REASON: usize = 8;
 
 /// Decodes the records of a walk, in order. After an unknown or truncated
@@ -308,7 +320,7 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
     let inode = cursor.u64()?;
     let inum = cursor.nonzero_u32("inode number")?;
     let kind = kind(cursor)?;
-    let facts = NsFacts {
+    let mut facts = NsFacts {
         key,
         kind,
         inum,
@@ -323,8 +335,13 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
         inode: Key::new(inode),
         creds: known(cursor.u32()?),
         pids: known(cursor.u32()?),
-        pids_disabled: cursor.u32()? & NS_PIDS_DISABLED != 0,
+        pids_disabled: false,
     };
+    let flags = cursor.u32()?;
+    facts.pids_disabled = flags & NS_PIDS_DISABLED != 0;
+    if flags & NS_ACTIVE_MINUS_ONE != 0 {
+        facts.active = Some((-1_i32).cast_unsigned());
+    }
     cursor.skip(4)?;
     debug_assert_eq!(cursor.offset() - start, size_of::<NsInfo>());
     Ok(facts)
@@ -353,7 +370,7 @@ fn cause(cursor: &mut Cursor<'_>) -> Result<Option<Cause>, DecodeError> {
     }
 }
 
-fn switched(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
+fn switched(cursor: &mut Cursor<'_>, breaches: &mut Breaches) -> Result<Body, DecodeError> {
     let offset = cursor.offset();
     let value = cursor.u32()?;
     let reason = Reason::from_u32(value).ok_or(DecodeError::Unknown {
@@ -361,7 +378,7 @@ fn switched(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
         offset,
         value,
     })?;
-    cursor.skip(4)?;
+    *breaches = self::breaches(cursor)?;
     Ok(Body::Switched {
         reason,
         from: nsproxy(cursor, "from")?,
@@ -394,6 +411,22 @@ fn net_cleanup(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
 /// A time in which 0 means that it was not seen.
 fn seen(time: u64) -> Option<u64> {
     (time != 0).then_some(time)
+}
+
+fn breaches(cursor: &mut Cursor<'_>) -> Result<Breaches, DecodeError> {
+    let offset = cursor.offset();
+    let value = cursor.u32()?;
+    if value & !(BREACH_FOREIGN | BREACH_IN_USE) != 0 {
+        return Err(DecodeError::Unknown {
+            field: "breaches",
+            offset,
+            value,
+        });
+    }
+    Ok(Breaches {
+        foreign: value & BREACH_FOREIGN != 0,
+        in_use: value & BREACH_IN_USE != 0,
+    })
 }
 
 /// An [`NsproxyInfo`] that must be there.

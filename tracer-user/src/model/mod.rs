@@ -8,6 +8,8 @@ mod namespace;
 mod nsproxy;
 mod observation;
 mod people;
+mod rules;
+mod task;
 mod tracker;
 mod transition;
 mod walk;
@@ -15,9 +17,11 @@ mod walk;
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, Reaper, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{
-    Body, CleanupTimes, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts,
+    Body, Breaches, CleanupTimes, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts,
 };
 pub use people::{Init, People, Person, PidNumbers, TaskState};
+pub use rules::{Rule, SignedCounts, Violation};
+pub use task::{Exited, HandedOver, Reaped, TaskEnd};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Chain, ChainLink, InitStep, Lifecycle, NetCleanup, Switch, Transition, What};
 pub use walk::{Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -9,7 +9,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
 
-use super::Actor;
+use super::{Actor, Exited, Reaped};
 
 /// The kernel address of an object: unique while the object is allocated,
 /// reused afterwards. It never leaves the process, so it does not print.
@@ -39,6 +39,19 @@ pub struct Event {
     pub origin: Origin,
     /// What.
     pub body: Body,
+    /// Which rules that breaks.
+    pub breaches: Breaches,
+}
+
+/// Rules that the kernel programs saw broken when they looked. All others are
+/// judged by the [`super::Tracker`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Breaches {
+    /// [`Body::Switched`]: another task did that to the origin's task, which
+    /// runs already.
+    pub foreign: bool,
+    /// [`Body::NsproxyFreed`]: the origin's task still has it.
+    pub in_use: bool,
 }
 
 /// When an event happened, and which task ran.
@@ -121,6 +134,10 @@ pub enum Body {
     InitDying(NsFacts),
     /// It has done that.
     InitDead(NsFacts),
+    /// The origin's task has left its namespaces and handed its children over.
+    TaskExited(Exited),
+    /// The origin's task was reaped.
+    TaskReaped(Reaped),
     /// Everything that this namespace pulled along has been said.
     ClimbEnded(NsRef),
     /// The origin's thread begins to clean up all network namespaces that await

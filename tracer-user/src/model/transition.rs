@@ -2,7 +2,7 @@
 
 use tracer_common::event::{Cause, Reason};
 
-use super::{Actor, Namespace, Nsproxy};
+use super::{Actor, Namespace, Nsproxy, TaskEnd, Violation};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +56,10 @@ pub enum What {
     NsproxyFreed(Nsproxy),
     /// Network namespaces were cleaned up.
     NetCleanup(Box<NetCleanup>),
+    /// The kernel broke a rule of its own.
+    Violation(Box<Violation>),
+    /// A task exited or was reaped. Only said if somebody asked for it.
+    TaskEnd(Box<TaskEnd>),
 }
 
 /// A round of cleaning up network namespaces (`cleanup_net`), in nanoseconds.

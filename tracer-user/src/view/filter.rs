@@ -6,7 +6,7 @@ use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
 use crate::model::{
-    Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Transition, What,
+    Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, TaskEnd, Transition, What,
 };
 
 /// What a line of a trace can report: the `event` of its JSON.
@@ -24,15 +24,21 @@ pub enum EventName {
     NsproxyFreed,
     /// Network namespaces were cleaned up.
     NetCleanup,
+    /// The kernel broke a rule of its own.
+    Violation,
     /// Records were lost.
     Lost,
     /// The picture was renewed by a walk.
     Resync,
+    /// A task left its namespaces and handed its children over.
+    Exited,
+    /// A task was reaped.
+    Reaped,
 }
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -45,8 +51,11 @@ impl EventName {
         Self::Switched,
         Self::NsproxyFreed,
         Self::NetCleanup,
+        Self::Violation,
         Self::Lost,
         Self::Resync,
+        Self::Exited,
+        Self::Reaped,
     ];
 
     /// The word for it in every output.
@@ -58,21 +67,35 @@ impl EventName {
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
             Self::NetCleanup => "net_cleanup",
+            Self::Violation => "violation",
             Self::Lost => "lost",
             Self::Resync => "resync",
+            Self::Exited => "exited",
+            Self::Reaped => "reaped",
         }
     }
 
     /// The name of what a transition reports.
     pub const fn of(transition: &Transition) -> Self {
-        match transition.what {
-            What::Namespace { step, .. } => Self::Namespace(step),
+        match &transition.what {
+            What::Namespace { step, .. } => Self::Namespace(*step),
             What::Chain(_) => Self::Chain,
-            What::Init { step, .. } => Self::Init(step),
+            What::Init { step, .. } => Self::Init(*step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
             What::NetCleanup(_) => Self::NetCleanup,
+            What::Violation(_) => Self::Violation,
+            What::TaskEnd(end) => match **end {
+                TaskEnd::Exited { .. } => Self::Exited,
+                TaskEnd::Reaped { .. } => Self::Reaped,
+            },
         }
+    }
+
+    /// Whether this is about the end of a task, of which nothing is said to
+    /// who does not ask for it by name.
+    pub const fn is_task_end(self) -> bool {
+        matches!(self, Self::Exited | Self::Reaped)
     }
 }
 
@@ -147,7 +170,8 @@ impl fmt::Display for NsNumber {
 pub struct Filter {
     /// Namespace types. A switch belongs to the types that it changed; an
     /// exit, and the end of an nsproxy, to those of the namespaces left that
-    /// are not initial ones.
+    /// are not initial ones. The end of a task, which nobody sees who does not
+    /// ask for it, belongs to all.
     pub kinds: Vec<NsKind>,
     /// Events.
     pub events: Vec<EventName>,
@@ -191,6 +215,13 @@ impl Filter {
                 },
                 What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
                 What::NetCleanup(_) => self.kinds.contains(&NsKind::Net),
+                // One of a task without an nsproxy is of no type.
+                What::Violation(violation) => match (&violation.namespace, &violation.nsproxy) {
+                    (Some(ns), _) => self.kinds.contains(&ns.kind),
+                    (None, Some(nsproxy)) => holds(nsproxy, &self.initial).any(asked),
+                    (None, None) => true,
+                },
+                What::TaskEnd(_) => true,
             }
     }
 }
@@ -212,6 +243,14 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
         // It is about all of them together.
         What::NetCleanup(_) => false,
+        What::Violation(violation) => {
+            violation.namespace.as_ref().is_some_and(|ns| wanted.is(ns))
+                || violation
+                    .nsproxy
+                    .as_ref()
+                    .is_some_and(|nsproxy| in_any_slot(wanted, nsproxy))
+        }
+        What::TaskEnd(_) => true,
     }
 }
 

@@ -88,5 +88,6 @@ fn object_of(body: &Body) -> Option<Key> {
         | Body::NsproxyFreed(nsproxy)
         | Body::Switched { from: nsproxy, .. } => nsproxy.key,
         Body::NetCleanupBegan { .. } | Body::NetCleanupEnded(_) => return None,
+        Body::TaskExited(_) | Body::TaskReaped(_) => panic!("nobody asked for the ends of tasks"),
     })
 }

@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Census, Comm, Config, Contributors, Corrections, Event, Key, Lifecycle, Namespace,
-    NsFacts, NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs,
-    WalkNsproxy, WalkProcfs, WalkRecord, WalkTask, What,
+    Actor, Body, Breaches, Census, Comm, Config, Contributors, Corrections, Event, Key, Lifecycle,
+    Namespace, NsFacts, NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk,
+    WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask, What,
 };
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
@@ -119,6 +119,8 @@ pub(crate) struct World {
     /// Sets [`Origin::selected`] and [`Origin::is_actor`] of what follows.
     pub(crate) selected: bool,
     pub(crate) is_actor: bool,
+    /// Sets [`Event::breaches`] of the next sentence.
+    pub(crate) breaches: Breaches,
     /// The thread that runs.
     pub(crate) thread: u32,
     /// What the last sentence caused, in full.
@@ -138,6 +140,7 @@ impl World {
             now: 1_000_000_000_000,
             selected: false,
             is_actor: true,
+            breaches: Breaches::default(),
             thread: ACTOR.pid,
             transitions: Vec::new(),
             names: HashMap::new(),
@@ -258,6 +261,7 @@ impl World {
                 selected: self.selected,
             },
             body,
+            breaches: std::mem::take(&mut self.breaches),
         };
         self.transitions.clear();
         self.tracker.apply(&event, &mut self.transitions);
@@ -281,11 +285,15 @@ impl World {
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
                 What::NetCleanup(cleanup) => {
-                    story.push(format!("cleaned up {}", cleanup.waits.len()))
+                    story.push(format!("cleaned up {}", cleanup.waits.len()));
+                }
+                What::Violation(violation) => {
+                    story.push(format!("{} broken", violation.rule.name()));
                 }
                 What::Init { step, ns, .. } => {
                     story.push(format!("{} of {}", step.name(), self.name(ns)));
                 }
+                What::TaskEnd(_) => story.push("task ended".to_owned()),
             }
         }
         story
@@ -316,7 +324,9 @@ impl World {
                 What::Switched(_)
                 | What::NsproxyFreed(_)
                 | What::NetCleanup(_)
-                | What::Init { .. } => {}
+                | What::Init { .. }
+                | What::TaskEnd(_)
+                | What::Violation(_) => {}
             }
         }
         causes

@@ -95,7 +95,7 @@ fn an_end_that_a_walk_found_out_is_not_measured() {
 #[test]
 fn a_round_counts_those_that_are_freed_in_it() {
     let mut kernel = World::walked(COUNTS);
-    let [net1, net2, late] = ["net1", "net2", "late"].map(|name| kernel.ns(name));
+    let [net1, net2, late] = ["net1", "net2", "net3"].map(|name| kernel.ns(name));
     let uts = kernel.ns("uts");
     for ns in [&net1, &net2, &late, &uts] {
         kernel.created(ns);

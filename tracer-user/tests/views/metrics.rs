@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
     engine::{KernelTotals, Limits, Notice},
-    model::{Census, Lifecycle, NetCleanup, State, What},
+    model::{Census, InitStep, Lifecycle, NetCleanup, Rule, State, What},
     view::metrics::{Format, Metrics},
 };
 use tracer_common::{event::Reason, kind::NsKind};
 
-use crate::values::{at, chain, every_transition, namespace, net_cleanup, report, step};
+use crate::values::{
+    at, below_zero, chain, every_transition, foreign_switch, init, namespace, net_cleanup, report,
+    step,
+};
 
 /// Samples by name and labels.
 fn samples(metrics: &Metrics, format: Format) -> BTreeMap<String, f64> {
@@ -92,12 +95,26 @@ fn every_label_set_is_there_from_the_start() {
         "nslife_resync_corrections_total",
         "nslife_cascade_length_count",
         "nslife_cascade_length_sum",
+        "nslife_pid_namespaces_dying",
+        "nslife_pid_namespaces_dying_oldest_seconds",
+        "nslife_pid_namespace_dying_seconds_count",
+        "nslife_pid_namespace_dying_seconds_sum",
         "nslife_complete",
         "nslife_activity_partial",
         "nslife_scrape_duration_seconds",
     ]
     .map(String::from)
     .into();
+    for rule in [
+        "foreign_switch",
+        "new_not_fresh",
+        "count_below_zero",
+        "null_while_alive",
+        "freed_while_used",
+    ] {
+        expected.insert(format!("nslife_rule_violations_total{{rule=\"{rule}\"}}"));
+        expected.insert(format!("nslife_rule_checks_total{{rule=\"{rule}\"}}"));
+    }
     for kind in NsKind::ALL.map(NsKind::name) {
         for state in State::ALL.map(State::name) {
             expected.insert(format!(
@@ -142,6 +159,13 @@ fn every_label_set_is_there_from_the_start() {
     }
     for family in ["teardown", "cleanup"] {
         expected.extend(durations(family));
+    }
+    for time in [
+        "0.001", "0.01", "0.1", "0.5", "1.0", "5.0", "15.0", "60.0", "300.0", "+Inf",
+    ] {
+        expected.insert(format!(
+            "nslife_pid_namespace_dying_seconds_bucket{{le=\"{time}\"}}"
+        ));
     }
     for state in ["attached", "not_needed", "missing"] {
         expected.insert(format!("nslife_hooks{{state=\"{state}\"}}"));
@@ -289,6 +313,24 @@ fn a_chain_counts_each_of_its_steps() {
 }
 
 #[test]
+fn violations_and_checks_are_counted_by_rule() {
+    let metrics = Metrics::new("1.2.3");
+    for transition in [below_zero(), below_zero(), foreign_switch()] {
+        metrics.transition(&transition);
+    }
+    for (rule, count) in Rule::ALL.into_iter().zip([1.0, 0.0, 2.0, 0.0, 0.0]) {
+        let sample = format!("nslife_rule_violations_total{{rule=\"{}\"}}", rule.name());
+        assert_eq!(value(&metrics, &sample), count, "{sample}");
+    }
+    metrics.checks(&[1, 2, 3, 4, 5]);
+    metrics.checks(&[1, 2, 3, 4, 6]);
+    for (rule, count) in Rule::ALL.into_iter().zip([1.0, 2.0, 3.0, 4.0, 6.0]) {
+        let sample = format!("nslife_rule_checks_total{{rule=\"{}\"}}", rule.name());
+        assert_eq!(value(&metrics, &sample), count, "{sample}");
+    }
+}
+
+#[test]
 fn exits_are_those_that_the_kernel_counted() {
     let metrics = Metrics::new("0");
     for transition in every_transition() {
@@ -420,4 +462,28 @@ fn check_structure(text: &str, suffixes: &[&str]) {
             assert!(fits, "{line} below {family}");
         }
     }
+}
+
+#[test]
+fn a_dying_init_is_counted_while_and_when_it_is_over() {
+    let metrics = Metrics::new("0");
+    metrics.dying(2, Some(1_500_000_000));
+    assert_eq!(value(&metrics, "nslife_pid_namespaces_dying"), 2.0);
+    assert_eq!(
+        value(&metrics, "nslife_pid_namespaces_dying_oldest_seconds"),
+        1.5
+    );
+    for took in [None, Some(20_000_000)] {
+        metrics.transition(&init(InitStep::Dead, took));
+    }
+    let seconds = "nslife_pid_namespace_dying_seconds";
+    assert_eq!(value(&metrics, &format!("{seconds}_count")), 1.0);
+    assert_eq!(
+        value(&metrics, &format!("{seconds}_bucket{{le=\"0.01\"}}")),
+        0.0
+    );
+    assert_eq!(
+        value(&metrics, &format!("{seconds}_bucket{{le=\"0.1\"}}")),
+        1.0
+    );
 }

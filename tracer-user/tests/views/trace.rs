@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use nslife::{
     engine::Notice,
-    model::{Lifecycle, Namespace, Transition, What},
+    model::{InitStep, Lifecycle, Namespace, Transition, What},
     view::{
         escape::is_unsafe,
         text::{style::Palette, trace::TraceText},
@@ -15,8 +15,8 @@ use tracer_common::{
 };
 
 use crate::values::{
-    actor, at, chain, clock, every_transition, initial_ids, initial_nsproxy, namespace,
-    net_cleanup, nsproxy_with, step, switch,
+    actor, at, below_zero, chain, clock, every_transition, foreign_switch, init, initial_ids,
+    initial_nsproxy, namespace, net_cleanup, nsproxy_with, step, switch,
 };
 
 fn text(palette: Palette) -> TraceText {
@@ -27,7 +27,7 @@ fn text(palette: Palette) -> TraceText {
     }
 }
 
-fn shown(transitions: &[Transition]) -> String {
+pub(crate) fn shown(transitions: &[Transition]) -> String {
     let text = text(Palette::PLAIN);
     let mut lines = vec![text.header()];
     let clock = clock();
@@ -120,6 +120,28 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  deactivated    user    4026533059    1059    └ with user 4026533058, references left: 2
 03:00:02.500000  deactivated    user    4026533060    1060      └ with user 4026533059, references left: 2";
     assert_eq!(shown(&[chain()]), expected);
+}
+
+#[test]
+fn an_init_says_who_is_left_and_how_long_it_took() {
+    let expected = "\
+TIME             EVENT          TYPE          INUM      ID  WHAT
+03:00:02.500000  init_dying     pid     4026532062      62  5 left, its init sh[1234]
+03:00:02.500000  init_dead      pid     4026532062      62  nobody left after 20.0 ms, its init sh[1234]";
+    let both = [
+        init(InitStep::Dying, None),
+        init(InitStep::Dead, Some(20_000_000)),
+    ];
+    assert_eq!(shown(&both), expected);
+}
+
+#[test]
+fn a_violation_names_the_rule_and_the_evidence() {
+    let expected = "\
+TIME             EVENT          TYPE          INUM      ID  WHAT
+03:00:02.500000  violation      net     4026532057      57  count_below_zero: active -1, references 2
+03:00:02.500000  violation      -                -       -  foreign_switch: victim[100], holders 1, nsproxy 12: net 4026532057";
+    assert_eq!(shown(&[below_zero(), foreign_switch()]), expected);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
-        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, Lifecycle, Namespace,
-        NetCleanup, NsId, Nsproxy, NsproxyId, State, Switch, Transition, What,
+        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, HandedOver, InitStep,
+        Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule,
+        SignedCounts, State, Switch, TaskEnd, Transition, Violation, What,
     },
     view::clock::Clock,
 };
@@ -154,6 +155,24 @@ pub(crate) fn selected(transition: Transition) -> Transition {
     }
 }
 
+/// The init of a pid namespace on its way out.
+pub(crate) fn init(step: InitStep, took: Option<u64>) -> Transition {
+    let (reaper, left) = match step {
+        InitStep::Dying => (Reaper::Dying { began: Some(NOW) }, 5),
+        InitStep::Dead => (Reaper::Dead, 0),
+    };
+    at(What::Init {
+        step,
+        ns: Namespace {
+            reaper: Some(reaper),
+            ..namespace(62, NsKind::Pid)
+        },
+        left: Some(left),
+        took,
+        actor: Some(actor(1234, b"sh")),
+    })
+}
+
 /// A network namespace that became inactive, and three user namespaces with it.
 pub(crate) fn chain() -> Transition {
     let inactive = |id, kind| {
@@ -231,6 +250,36 @@ pub(crate) fn switch(
     }))
 }
 
+/// The active count of a network namespace is below zero.
+pub(crate) fn below_zero() -> Transition {
+    at(What::Violation(Box::new(Violation {
+        rule: Rule::CountBelowZero,
+        task: None,
+        nsproxy: None,
+        namespace: Some(namespace(57, NsKind::Net)),
+        counts: SignedCounts {
+            refs: Some(2),
+            active: Some(-1),
+            nsproxy: None,
+        },
+    })))
+}
+
+/// Somebody else put a task into a network namespace.
+pub(crate) fn foreign_switch() -> Transition {
+    let net = namespace(57, NsKind::Net);
+    at(What::Violation(Box::new(Violation {
+        rule: Rule::ForeignSwitch,
+        task: Some(actor(100, b"victim")),
+        nsproxy: Some(nsproxy_with(12, Slot::Net, &net)),
+        namespace: None,
+        counts: SignedCounts {
+            nsproxy: Some(1),
+            ..SignedCounts::default()
+        },
+    })))
+}
+
 /// One transition of every kind.
 pub(crate) fn every_transition() -> Vec<Transition> {
     let net = namespace(57, NsKind::Net);
@@ -254,7 +303,43 @@ pub(crate) fn every_transition() -> Vec<Transition> {
         exits: None,
         end: None,
     }))));
+    all.push(init(InitStep::Dying, None));
+    all.push(init(InitStep::Dead, Some(20_000_000)));
+    all.extend([below_zero(), foreign_switch()]);
+    all.extend([exited(), reaped()]);
     all
+}
+
+/// A shell that exited and left a child behind.
+pub(crate) fn exited() -> Transition {
+    let children = vec![HandedOver {
+        child: actor(125, b"sleep"),
+        parent: actor(1, b"init"),
+    }];
+    end(TaskEnd::Exited {
+        task: actor(123, b"sh"),
+        dropped_at: Some(NOW - 200_000),
+        children,
+        more_children: 0,
+    })
+}
+
+/// The end of that child.
+pub(crate) fn reaped() -> Transition {
+    end(TaskEnd::Reaped {
+        task: actor(125, b"sleep"),
+        reaped: Reaped {
+            by: Some(actor(1, b"init")),
+            parent: Some(actor(1, b"init")),
+            original_parent: Some(actor(123, b"sh")),
+            dropped_at: Some(NOW - 1_200_000_000),
+        },
+    })
+}
+
+/// The end of a task.
+pub(crate) fn end(end: TaskEnd) -> Transition {
+    at(What::TaskEnd(Box::new(end)))
 }
 
 /// A round of cleaning up three network namespaces.

@@ -26,6 +26,7 @@ mod merge;
 mod nsproxies;
 mod people;
 mod procfs;
+mod rules;
 mod sink;
 mod tasks;
 mod teardown;
@@ -37,12 +38,15 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 use tracer_common::{event::Cause, kind::NsKind};
 
-use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, Transition};
+use super::{
+    Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, TaskEnd, Transition,
+};
 use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
 use procfs::Procfs;
+use rules::Rules;
 use sink::Sink;
 use teardown::Round;
 use tombstones::Tombstones;
@@ -114,6 +118,8 @@ pub struct Tracker {
     /// The initial network and mount namespaces where they have no fixed
     /// inode numbers (up to 6.17).
     initial_keys: Vec<Key>,
+    /// Whether the kernel keeps its rules.
+    rules: Rules,
 }
 
 impl Tracker {
@@ -141,6 +147,7 @@ impl Tracker {
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
+            rules: Rules::default(),
         }
     }
 
@@ -174,6 +181,11 @@ impl Tracker {
                 self.switched(origin.task, *reason, from, to.as_ref(), sink);
             }
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
+            Body::TaskExited(exited) => sink.task_end(TaskEnd::exited(origin.task, exited)),
+            Body::TaskReaped(reaped) => sink.task_end(TaskEnd::Reaped {
+                task: origin.task,
+                reaped: *reaped,
+            }),
             Body::Tasks { ns, sequence, .. } => {
                 if let Some(handle) = self.observed(ns, sink) {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
@@ -189,6 +201,7 @@ impl Tracker {
         }
         self.settle(sink);
         self.speak_again();
+        self.judge(event, sink);
         if !self.config.kernel_counts {
             self.chains.end_all(sink);
         }
@@ -288,6 +301,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         | Body::NetCleanupBegan { .. }
         | Body::NetCleanupEnded(_)
         | Body::ClimbEnded(_)
+        | Body::TaskExited(_)
+        | Body::TaskReaped(_)
         | Body::ProcfsMounted { .. }
         | Body::ProcfsGone { .. } => None,
     }
@@ -295,7 +310,7 @@ fn cause_of(body: &Body) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Actor, Comm, NsproxyFacts, Origin, SlotFacts};
+    use super::super::{Actor, Breaches, Comm, NsproxyFacts, Origin, SlotFacts};
     use super::*;
 
     /// Nobody sees what is only referred to, so nobody would see it pile up.
@@ -329,7 +344,14 @@ mod tests {
                     is_actor: false,
                     selected: false,
                 };
-                tracker.apply(&Event { origin, body }, &mut transitions);
+                tracker.apply(
+                    &Event {
+                        origin,
+                        body,
+                        breaches: Breaches::default(),
+                    },
+                    &mut transitions,
+                );
             }
         }
         assert!(tracker.namespaces.is_empty() && tracker.by_key.is_empty());

@@ -2,7 +2,9 @@
 
 use tracer_common::event::Cause;
 
-use super::super::{Actor, Lifecycle, Namespace, Nsproxy, Origin, Switch, Transition, What};
+use super::super::{
+    Actor, Lifecycle, Namespace, Nsproxy, Origin, Switch, TaskEnd, Transition, Violation, What,
+};
 
 /// Takes the transitions that one observation causes, and knows what they
 /// have in common.
@@ -117,6 +119,15 @@ impl<'a> Sink<'a> {
 
     pub(super) fn nsproxy_freed(&mut self, nsproxy: Nsproxy) {
         self.say(What::NsproxyFreed(nsproxy));
+    }
+
+    pub(super) fn violation(&mut self, violation: Violation) {
+        self.say(What::Violation(Box::new(violation)));
+    }
+
+    /// A task exited or was reaped.
+    pub(super) fn task_end(&mut self, end: TaskEnd) {
+        self.say(What::TaskEnd(Box::new(end)));
     }
 
     pub(super) fn say(&mut self, what: What) {

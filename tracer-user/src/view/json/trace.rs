@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tracer_common::{event::Cause, kind::Slot};
 
-use super::{NamespaceJson, SCHEMA, TaskJson, namespace, task};
+use super::{
+    NamespaceJson, SCHEMA, TaskJson, namespace, task,
+    task::{EndJson, end},
+};
 use crate::{
     engine,
     model::{Nsproxy, Transition, What},
@@ -64,7 +67,23 @@ enum Body {
         exits_seconds: Option<f64>,
         end_seconds: Option<f64>,
     },
+    Violation {
+        rule: &'static str,
+        task: Option<TaskJson>,
+        nsproxy: Option<NsproxyJson>,
+        namespace: Option<NamespaceJson>,
+        counts: CountsJson,
+    },
+    TaskEnd(EndJson),
     Notice(Notice),
+}
+
+/// Counts with their sign.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+struct CountsJson {
+    holders: Option<i32>,
+    references: Option<i32>,
+    active: Option<i32>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -177,6 +196,18 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
             exits_seconds: cleanup.exits.map(seconds),
             end_seconds: cleanup.end.map(seconds),
         },
+        What::Violation(violation) => Body::Violation {
+            rule: violation.rule.name(),
+            task: violation.task.as_ref().map(task),
+            nsproxy: violation.nsproxy.as_ref().map(nsproxy),
+            namespace: violation.namespace.as_ref().map(|ns| namespace(ns, clock)),
+            counts: CountsJson {
+                holders: violation.counts.nsproxy,
+                references: violation.counts.refs,
+                active: violation.counts.active,
+            },
+        },
+        What::TaskEnd(ended) => Body::TaskEnd(end(ended, transition.at, clock)),
     };
     Record {
         schema: SCHEMA,

@@ -23,12 +23,12 @@ use tracer_common::{
 
 use crate::{
     engine::{HookReport, HookState, KernelTotals, Limits, Notice},
-    model::{Census, Lifecycle, NetCleanup, State, Transition, What},
+    model::{Census, Lifecycle, NetCleanup, Rule, State, Transition, What},
 };
 
 use self::families::{
-    CauseLabels, Families, HookLabels, ReasonLabels, StageLabels, StateLabels, StepCounter,
-    TypeCauseLabels, TypeLabels, TypeStateLabels,
+    CauseLabels, Families, HookLabels, ReasonLabels, RuleLabels, StageLabels, StateLabels,
+    StepCounter, TypeCauseLabels, TypeLabels, TypeStateLabels,
 };
 
 pub use exposition::Format;
@@ -75,6 +75,10 @@ impl Metrics {
         for stage in [QUEUE, UNLIST, EXITS, END] {
             metrics.stage(stage);
         }
+        for rule in Rule::ALL {
+            metrics.violations(rule);
+        }
+        metrics.checks(&[0; Rule::COUNT]);
         for step in Lifecycle::ALL {
             for kind in NsKind::ALL {
                 for cause in causes(step, kind) {
@@ -117,8 +121,11 @@ impl Metrics {
             What::Switched(switch) if switch.reason != Reason::Exit => {
                 self.switches(switch.reason).inc();
             }
-            What::Switched(_) | What::NsproxyFreed(_) => {}
             What::NetCleanup(cleanup) => self.net_cleanup(cleanup),
+            What::Violation(violation) => {
+                self.violations(violation.rule).inc();
+            }
+            What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
         }
     }
 
@@ -152,6 +159,17 @@ impl Metrics {
             }
         }
         self.families.nsproxies.set(signed(census.nsproxies));
+    }
+
+    /// Takes over how often each rule was judged.
+    pub fn checks(&self, checks: &[u64; Rule::COUNT]) {
+        for (rule, &count) in Rule::ALL.into_iter().zip(checks) {
+            let labels = RuleLabels { rule: rule.name() };
+            raise(
+                &self.families.rule_checks.get_or_create_owned(&labels),
+                count,
+            );
+        }
     }
 
     /// Takes over how many pid namespaces are dying, and for how long the first
@@ -265,6 +283,12 @@ impl Metrics {
         self.families.switches.get_or_create_owned(&ReasonLabels {
             reason: reason.name(),
         })
+    }
+
+    fn violations(&self, rule: Rule) -> Counter {
+        self.families
+            .rule_violations
+            .get_or_create_owned(&RuleLabels { rule: rule.name() })
     }
 
     fn lost(&self, cause: &'static str) -> Counter {

@@ -64,8 +64,9 @@ pub const fn event(name: EventName) -> Style {
         EventName::Init(_) => NOTABLE,
         EventName::Switched => AnsiColor::Cyan.on_default(),
         EventName::NetCleanup => FAINT,
-        EventName::Lost => BAD,
+        EventName::Lost | EventName::Violation => BAD,
         EventName::Resync => NOTABLE,
+        EventName::Exited | EventName::Reaped => FAINT,
     }
 }
 
