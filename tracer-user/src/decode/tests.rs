@@ -125,6 +125,75 @@ fn walked_task() -> Record {
         .comm(offset_of!(layout::WalkTask, comm), b"bash")
 }
 
+fn walked_init() -> Record {
+    let numbers = offset_of!(layout::WalkInit, numbers);
+    Record::zeroed(size_of::<layout::WalkInit>())
+        .u32(offset_of!(layout::WalkInit, tag), Tag::Init as u32)
+        .u32(offset_of!(layout::WalkInit, level), 2)
+        .u64(offset_of!(layout::WalkInit, pid_ns), 0x3000)
+        .u32(offset_of!(layout::WalkInit, pid), 1234)
+        .u32(numbers, 1234)
+        .u32(numbers + 4, 7)
+        .u32(numbers + 8, 1)
+}
+
+#[test]
+fn an_init_has_a_number_at_each_level() {
+    let records: Vec<_> = walk(&walked_init().0).collect();
+    let [Ok(WalkRecord::Init(init))] = records[..] else {
+        panic!("one init: {records:?}");
+    };
+    assert_eq!((Some(init.pid_ns), init.pid), (Key::new(0x3000), 1234));
+    assert_eq!(init.numbers.as_slice(), [1234, 7, 1]);
+    let level = offset_of!(layout::WalkInit, level);
+    let too_deep = walked_init().u32(level, 33).0;
+    assert!(matches!(
+        walk(&too_deep).next(),
+        Some(Err(DecodeError::Unknown { value: 33, .. }))
+    ));
+}
+
+#[test]
+fn causes_and_what_is_below_are_told() {
+    let told = |what, cause| {
+        let record = ns_event(what)
+            .u32(offset_of!(NsEvent, cause), cause)
+            .u64(offset_of!(NsEvent, below), 0x5000);
+        event(&record.0).map(|event| event.body)
+    };
+    assert_eq!(
+        told(What::NsActivity, 12),
+        Ok(Body::Activity {
+            ns: net(),
+            sequence: 99,
+            cause: Some(Cause::OwnedWent),
+            below: Key::new(0x5000),
+        })
+    );
+    assert_eq!(
+        told(What::NsTasks, 5),
+        Ok(Body::Tasks {
+            ns: net(),
+            sequence: 99,
+            cause: Some(Cause::CredReaped),
+        })
+    );
+    assert!(matches!(
+        told(What::NsActivity, 14),
+        Err(DecodeError::Unknown {
+            field: "cause",
+            value: 14,
+            ..
+        })
+    ));
+    assert_eq!(
+        told(What::ClimbEnded, 0),
+        Ok(Body::ClimbEnded(net().as_ref()))
+    );
+    assert_eq!(told(What::InitDying, 0), Ok(Body::InitDying(net())));
+    assert_eq!(told(What::InitDead, 0), Ok(Body::InitDead(net())));
+}
+
 fn comm(bytes: &[u8]) -> Comm {
     let mut comm = Comm::default();
     comm.0[..bytes.len()].copy_from_slice(bytes);

@@ -1,6 +1,7 @@
 //! What the kernel programs really said, kernel by kernel, played back: `cargo xtask record` makes
 //! the recordings, and `scenarios/src/play.rs` is what they are of.
 
+mod causes;
 mod lives;
 mod order;
 mod recording;

@@ -9,6 +9,7 @@ mod counts;
 mod discovery;
 mod identity;
 mod initial;
+mod inits;
 mod inodes;
 mod lives;
 mod nsproxies;

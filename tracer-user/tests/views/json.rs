@@ -80,6 +80,8 @@ fn a_namespace_has_its_fields() {
             "owner_uid": 1000,
             "level": 1,
             "tasks": 1,
+            "zombies": null,
+            "init": null,
             "created_at": "2026-11-22T01:00:01.000000000Z",
             "creator": { "pid": 100, "tgid": 100, "comm": "unshare", "cgroup_id": 4242 },
         })
@@ -115,6 +117,8 @@ fn what_is_not_known_is_null() {
         "owner_uid",
         "level",
         "tasks",
+        "zombies",
+        "init",
         "since",
         "created_at",
         "creator",

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
     engine::{KernelTotals, Limits, Notice},
-    model::{Census, Lifecycle, Rule, State},
+    model::{Census, InitStep, Lifecycle, Rule, State},
     view::metrics::{Format, Metrics},
 };
 use tracer_common::{event::Reason, kind::NsKind};
 
-use crate::values::{below_zero, chain, every_transition, foreign_switch, namespace, report, step};
+use crate::values::{
+    below_zero, chain, every_transition, foreign_switch, init, namespace, report, step,
+};
 
 /// Samples by name and labels.
 fn samples(metrics: &Metrics, format: Format) -> BTreeMap<String, f64> {
@@ -92,6 +94,10 @@ fn every_label_set_is_there_from_the_start() {
         "nslife_resync_corrections_total",
         "nslife_cascade_length_count",
         "nslife_cascade_length_sum",
+        "nslife_pid_namespaces_dying",
+        "nslife_pid_namespaces_dying_oldest_seconds",
+        "nslife_pid_namespace_dying_seconds_count",
+        "nslife_pid_namespace_dying_seconds_sum",
         "nslife_complete",
         "nslife_activity_partial",
         "nslife_scrape_duration_seconds",
@@ -149,6 +155,13 @@ fn every_label_set_is_there_from_the_start() {
     }
     for length in ["1.0", "2.0", "4.0", "8.0", "16.0", "32.0", "+Inf"] {
         expected.insert(format!("nslife_cascade_length_bucket{{le=\"{length}\"}}"));
+    }
+    for time in [
+        "0.001", "0.01", "0.1", "0.5", "1.0", "5.0", "15.0", "60.0", "300.0", "+Inf",
+    ] {
+        expected.insert(format!(
+            "nslife_pid_namespace_dying_seconds_bucket{{le=\"{time}\"}}"
+        ));
     }
     for state in ["attached", "not_needed", "missing"] {
         expected.insert(format!("nslife_hooks{{state=\"{state}\"}}"));
@@ -367,4 +380,28 @@ fn check_structure(text: &str, suffixes: &[&str]) {
             assert!(fits, "{line} below {family}");
         }
     }
+}
+
+#[test]
+fn a_dying_init_is_counted_while_and_when_it_is_over() {
+    let metrics = Metrics::new("0");
+    metrics.dying(2, Some(1_500_000_000));
+    assert_eq!(value(&metrics, "nslife_pid_namespaces_dying"), 2.0);
+    assert_eq!(
+        value(&metrics, "nslife_pid_namespaces_dying_oldest_seconds"),
+        1.5
+    );
+    for took in [None, Some(20_000_000)] {
+        metrics.transition(&init(InitStep::Dead, took));
+    }
+    let seconds = "nslife_pid_namespace_dying_seconds";
+    assert_eq!(value(&metrics, &format!("{seconds}_count")), 1.0);
+    assert_eq!(
+        value(&metrics, &format!("{seconds}_bucket{{le=\"0.01\"}}")),
+        0.0
+    );
+    assert_eq!(
+        value(&metrics, &format!("{seconds}_bucket{{le=\"0.1\"}}")),
+        1.0
+    );
 }

@@ -219,11 +219,10 @@ fn pid_namespaces_are_drawn_below_their_parents() {
     )
     .unwrap();
     let expected = "\
-pid 4026531836 (id 4) active: initial, 70 tasks
+pid 4026531835 (id 4) active: initial, 90 tasks
 └── pid 4026532062 (id 62) active: 1 nsproxy, 1 task, level 1
     └── pid 4026532063 (id 63) active: 1 nsproxy, 1 task, level 2, init sh[1234→7→1], \
-        dying for 1.2 s, 6 left: sleep[1240] Z waiting for gdb[99] and 5 more, \
-        not reaped: sleep[1240] Z waiting for gdb[99]
+        dying for 1.2 s, 6 left: sleep[1240] Z waiting for gdb[99] and 5 more
 ";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use nslife::{
     engine::Notice,
-    model::{Lifecycle, Namespace, Transition, What},
+    model::{InitStep, Lifecycle, Namespace, Transition, What},
     view::{
         escape::is_unsafe,
         text::{style::Palette, trace::TraceText},
@@ -15,7 +15,7 @@ use tracer_common::{
 };
 
 use crate::values::{
-    actor, at, below_zero, chain, clock, every_transition, foreign_switch, initial_ids,
+    actor, at, below_zero, chain, clock, every_transition, foreign_switch, init, initial_ids,
     initial_nsproxy, namespace, nsproxy_with, step, switch,
 };
 
@@ -125,6 +125,19 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  violation      net     4026532057      57  count_below_zero: active -1, references 2
 03:00:02.500000  violation      -                -       -  foreign_switch: victim[100], holders 1, nsproxy 12: net 4026532057";
     assert_eq!(shown(&[below_zero(), foreign_switch()]), expected);
+}
+
+#[test]
+fn an_init_says_who_is_left_and_how_long_it_took() {
+    let expected = "\
+TIME             EVENT          TYPE          INUM      ID  WHAT
+03:00:02.500000  init_dying     pid     4026532062      62  5 left, its init sh[1234]
+03:00:02.500000  init_dead      pid     4026532062      62  nobody left after 20.0 ms, its init sh[1234]";
+    let both = [
+        init(InitStep::Dying, None),
+        init(InitStep::Dead, Some(20_000_000)),
+    ];
+    assert_eq!(shown(&both), expected);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
-        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, Lifecycle, Namespace, NsId,
-        Nsproxy, NsproxyId, Rule, SignedCounts, State, Switch, Transition, Violation, What,
+        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, InitStep, Lifecycle,
+        Namespace, NsId, Nsproxy, NsproxyId, Reaper, Rule, SignedCounts, State, Switch, Transition,
+        Violation, What,
     },
     view::clock::Clock,
 };
@@ -154,6 +155,24 @@ pub(crate) fn selected(transition: Transition) -> Transition {
     }
 }
 
+/// The init of a pid namespace on its way out.
+pub(crate) fn init(step: InitStep, took: Option<u64>) -> Transition {
+    let (reaper, left) = match step {
+        InitStep::Dying => (Reaper::Dying { began: Some(NOW) }, 5),
+        InitStep::Dead => (Reaper::Dead, 0),
+    };
+    at(What::Init {
+        step,
+        ns: Namespace {
+            reaper: Some(reaper),
+            ..namespace(62, NsKind::Pid)
+        },
+        left: Some(left),
+        took,
+        actor: Some(actor(1234, b"sh")),
+    })
+}
+
 /// A network namespace that became inactive, and three user namespaces with it.
 pub(crate) fn chain() -> Transition {
     let inactive = |id, kind| {
@@ -277,6 +296,8 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     all.push(at(What::NsproxyFreed(own)));
     all.push(chain());
     all.extend([below_zero(), foreign_switch()]);
+    all.push(init(InitStep::Dying, None));
+    all.push(init(InitStep::Dead, Some(20_000_000)));
     all
 }
 

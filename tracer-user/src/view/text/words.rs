@@ -126,7 +126,8 @@ pub fn people(ns: &Namespace, people: Option<&People>, now: u64) -> Option<Strin
         format!("{count} left: {}", persons(&people.left, count))
     });
     let zombies = people
-        .filter(|people| !people.zombies.is_empty())
+        // Those who are left are named with what they wait for.
+        .filter(|people| people.left_count == 0 && !people.zombies.is_empty())
         .map(|people| {
             let count = ns.zombies.unwrap_or(0);
             format!("not reaped: {}", persons(&people.zombies, count))
