@@ -5,7 +5,10 @@ use std::{collections::HashMap, mem::offset_of, ops::RangeInclusive};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::{
-    event::{Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, What},
+    event::{
+        CHILDREN, ExitEvent, Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, ReapEvent,
+        TaskInfo, UNKNOWN, What,
+    },
     kind::Slot,
     walk::{Tag, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
 };
@@ -73,6 +76,12 @@ const NSPROXY: [(usize, Field); 1 + 2 * Slot::COUNT] = {
     }
     fields
 };
+
+const TASK_INFO: Fields = &[
+    (offset_of!(TaskInfo, pid), Pid),
+    (offset_of!(TaskInfo, tgid), Pid),
+    (offset_of!(TaskInfo, comm), Comm),
+];
 
 const TASK: Fields = &[
     (offset_of!(WalkTask, nsproxy), Key),
@@ -191,6 +200,26 @@ impl Redactor {
                 self.field(bytes, offset_of!(NsEvent, below), Key)?;
                 size_of::<NsEvent>()
             }
+            What::TaskExited => {
+                self.time_if_known(bytes, offset_of!(ExitEvent, dropped_at))?;
+                self.task_if_known(bytes, offset_of!(ExitEvent, parent))?;
+                for index in 0..CHILDREN {
+                    let child = index * size_of::<TaskInfo>();
+                    self.task_if_known(bytes, offset_of!(ExitEvent, children) + child)?;
+                }
+                size_of::<ExitEvent>()
+            }
+            What::TaskReaped => {
+                self.time_if_known(bytes, offset_of!(ReapEvent, dropped_at))?;
+                for task in [
+                    offset_of!(ReapEvent, by),
+                    offset_of!(ReapEvent, parent),
+                    offset_of!(ReapEvent, original_parent),
+                ] {
+                    self.task_if_known(bytes, task)?;
+                }
+                size_of::<ReapEvent>()
+            }
         };
         ensure!(bytes.len() == size, "an event of {} bytes", bytes.len());
         Ok(())
@@ -241,6 +270,22 @@ impl Redactor {
             self.field(bytes, start + offset, field)?;
         }
         Ok(())
+    }
+
+    /// A time that is 0 if it is not known.
+    fn time_if_known(&mut self, bytes: &mut [u8], at: usize) -> Result<()> {
+        match part_mut(bytes, at)? {
+            [0, 0, 0, 0, 0, 0, 0, 0] => Ok(()),
+            _ => self.field(bytes, at, Time),
+        }
+    }
+
+    /// A task that may not be there.
+    fn task_if_known(&mut self, bytes: &mut [u8], at: usize) -> Result<()> {
+        match u32_at(bytes, at + offset_of!(TaskInfo, pid))? {
+            UNKNOWN => Ok(()),
+            _ => self.fields(bytes, at, TASK_INFO),
+        }
     }
 
     fn field(&mut self, bytes: &mut [u8], at: usize, field: Field) -> Result<()> {
@@ -332,6 +377,8 @@ mod tests {
                 What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                     (size_of::<NsEvent>(), &[104, 112, 120, 128, 144])
                 }
+                What::TaskExited => (size_of::<ExitEvent>(), &[464]),
+                What::TaskReaped => (size_of::<ReapEvent>(), &[]),
                 _ => (size_of::<NsEvent>(), &[104, 112, 120, 128, 136, 144]),
             };
             let mut bytes = addresses(what as u32, size);

@@ -1,8 +1,8 @@
 //! Records on the ring buffer, kernel to userspace.
 //!
-//! Two layouts serve everything: [`NsEvent`] for what happens to a
-//! namespace, [`NsproxyEvent`] for what happens to an nsproxy. Kernel
-//! addresses in them are keys; they never leave the process.
+//! [`NsEvent`] is for what happens to a namespace, [`NsproxyEvent`] for what
+//! happens to an nsproxy, [`ExitEvent`] and [`ReapEvent`] for the end of a task.
+//! Kernel addresses in them are keys; they never leave the process.
 
 use crate::kind::{NsKind, Slot};
 
@@ -59,6 +59,11 @@ pub enum What {
     /// It has done that, and nobody else is left ([`NsEvent`]): the return of
     /// the same.
     InitDead = 15,
+    /// A task has left its namespaces for good, and its children have been
+    /// handed over ([`ExitEvent`] about it): `exit_notify`.
+    TaskExited = 16,
+    /// A task was reaped ([`ReapEvent`] about it): `release_task`.
+    TaskReaped = 17,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
     /// about that namespace, with their number).
@@ -83,6 +88,8 @@ impl What {
             12 => Self::ProcfsGone,
             14 => Self::InitDying,
             15 => Self::InitDead,
+            16 => Self::TaskExited,
+            17 => Self::TaskReaped,
             20 => Self::ClimbEnded,
             _ => return None,
         })
@@ -400,6 +407,71 @@ pub struct NsproxyEvent {
     pub to: NsproxyInfo,
 }
 
+/// One task, as read from kernel memory at one moment.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskInfo {
+    /// Its pid in the initial pid namespace (a thread's own); [`UNKNOWN`] if
+    /// there is no such task.
+    pub pid: u32,
+    /// Its thread group, likewise.
+    pub tgid: u32,
+    /// Its command name: bytes, NUL-padded, chosen by strangers.
+    pub comm: [u8; 16],
+}
+
+impl TaskInfo {
+    /// No task.
+    pub const NONE: Self = Self {
+        pid: UNKNOWN,
+        tgid: UNKNOWN,
+        comm: [0; 16],
+    };
+}
+
+/// The children of a task that exits of which it is said who gets them.
+pub const CHILDREN: usize = 16;
+
+/// The children beyond those that are counted.
+pub const MORE_CHILDREN: u32 = 240;
+
+/// A task exited. The header's task is that one, whichever ran.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExitEvent {
+    /// Whose exit, when its children were seen to be handed over, what.
+    pub header: Header,
+    /// When it dropped its nsproxy, `CLOCK_BOOTTIME`; 0 if not known.
+    pub dropped_at: u64,
+    /// Who has its children now: the kernel gives all of them to one; none if
+    /// there are none.
+    pub parent: TaskInfo,
+    /// The children that were handed over, in no particular order; none behind
+    /// the last one.
+    pub children: [TaskInfo; CHILDREN],
+    /// Children that it had when it dropped its nsproxy, beyond those that were
+    /// looked at, counted up to [`MORE_CHILDREN`].
+    pub more_children: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A task was reaped. The header's task is that one, whichever ran.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReapEvent {
+    /// Who was reaped, when, what.
+    pub header: Header,
+    /// When it dropped its nsproxy, `CLOCK_BOOTTIME`; 0 if not known.
+    pub dropped_at: u64,
+    /// Who reaped it; none if it did so itself.
+    pub by: TaskInfo,
+    /// Its parent.
+    pub parent: TaskInfo,
+    /// The parent that it had before it was handed over; none if it was not.
+    pub original_parent: TaskInfo,
+}
+
 /// Counters of the kernel programs, summed over CPUs by userspace. The index
 /// into the per-CPU array map `COUNTERS`.
 #[repr(u32)]
@@ -436,6 +508,9 @@ const _: () = {
     assert!(size_of::<NsEvent>() == 160);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
+    assert!(size_of::<TaskInfo>() == 24);
+    assert!(size_of::<ExitEvent>() == 472);
+    assert!(size_of::<ReapEvent>() == 128);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);
     assert!(core::mem::offset_of!(NsEvent, aux) == 136);
     assert!(core::mem::offset_of!(NsproxyEvent, from) == 56);

@@ -88,6 +88,14 @@ pub struct Layout {
     pub task_fs: u32,
     /// `task_struct.signal`
     pub task_signal: u32,
+    /// `task_struct.real_parent`
+    pub task_real_parent: u32,
+    /// `task_struct.children`, a `list_head`
+    pub task_children: u32,
+    /// `task_struct.sibling`, its entry in the list of its parent
+    pub task_sibling: u32,
+    /// `task_struct.start_time`
+    pub task_start_time: u32,
     /// `signal_struct.live`: threads that have not begun to exit
     pub signal_live: u32,
     /// `signal_struct.pids`: pointers to the pids of the thread group, process
@@ -207,6 +215,10 @@ impl Layout {
         task_ptrace: ABSENT,
         task_fs: ABSENT,
         task_signal: ABSENT,
+        task_real_parent: ABSENT,
+        task_children: ABSENT,
+        task_sibling: ABSENT,
+        task_start_time: ABSENT,
         signal_live: ABSENT,
         signal_pids: ABSENT,
         cred_user_ns: ABSENT,

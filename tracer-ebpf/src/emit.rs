@@ -35,7 +35,7 @@ pub const UNKNOWN_CAUSE: u32 = 0;
 
 /// Reserves a record, or counts that the ring buffer was full.
 #[inline(always)]
-fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+pub fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
     count(match entry {
         Some(_) => Counter::Records,

@@ -17,6 +17,7 @@ mod atomic;
 mod cred;
 mod doing;
 mod emit;
+mod exits;
 mod known;
 mod maps;
 mod mem;

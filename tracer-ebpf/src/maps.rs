@@ -10,7 +10,11 @@ use tracer_common::{
     walk::{RingCursor, WalkInit, WalkNs, WalkNsproxy},
 };
 
-use crate::{cred::Cred, known::Known};
+use crate::{
+    cred::Cred,
+    exits::{Adopted, Leaving},
+    known::Known,
+};
 
 /// Records to userspace. Userspace sets the size.
 #[map]
@@ -55,6 +59,21 @@ pub static DOING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
 /// the nsproxy is freed. Least recently used, since most outlive the thread.
 #[map]
 pub static LEFT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// Tasks that have dropped their nsproxy and are not done with their exit, by
+/// address. This map and the two that follow are of use only to a trace that
+/// asks for the ends of tasks; else userspace makes them as small as can be.
+/// Least recently used, since the rest of an exit may be missed.
+#[map]
+pub static LEAVING: LruHashMap<u64, Leaving> = LruHashMap::with_max_entries(4096, 0);
+
+/// When tasks that are not reaped yet dropped their nsproxy, by address.
+#[map]
+pub static EXITED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1 << 16, 0);
+
+/// Tasks that were handed over and are not reaped yet, by address.
+#[map]
+pub static ADOPTED: LruHashMap<u64, Adopted> = LruHashMap::with_max_entries(1 << 14, 0);
 
 /// Namespaces and nsproxies that the current walk has just written, so that
 /// a thousand tasks in one namespace write it once. Forgetting is harmless.

@@ -17,6 +17,11 @@ const NOTHING: u32 = 0;
 #[unsafe(no_mangle)]
 static SELECTION: u32 = NOTHING;
 
+/// Whether the ends of tasks are told: 0 for no. Set by userspace before
+/// loading.
+#[unsafe(no_mangle)]
+static TASK_EVENTS: u32 = 0;
+
 /// In the map: its descendants are selected too.
 const AND_DESCENDANTS: u8 = 1;
 
@@ -86,10 +91,37 @@ pub fn was_left(nsproxy: u64) -> bool {
     left == Some(nsproxy)
 }
 
-/// When the last thread of a group exits its number can be reused.
+/// The flag for something that is about this task.
+#[inline(always)]
+pub fn flag_of(task: u64) -> u32 {
+    if constant(&SELECTION) == NOTHING {
+        return 0;
+    }
+    let tgid: u32 = read(task, offset!(task_tgid));
+    match SELECTED.get_ptr(tgid) {
+        Some(_) => FLAG_SELECTED,
+        None => 0,
+    }
+}
+
+/// When a process is reaped its number can be reused.
+#[inline(always)]
+pub fn forget_if_reaped(task: u64) {
+    if constant(&SELECTION) == NOTHING {
+        return;
+    }
+    let tgid: u32 = read(task, offset!(task_tgid));
+    // The first thread is reaped last.
+    if read::<u32>(task, offset!(task_pid)) == tgid {
+        let _ = SELECTED.remove(tgid);
+    }
+}
+
+/// When the last thread of a group exits there is nothing more to be told of
+/// it, unless its reaping is, see [`forget_if_reaped`].
 #[inline(always)]
 pub fn forget_if_last(task: u64) {
-    if !current() {
+    if constant(&TASK_EVENTS) != 0 || !current() {
         return;
     }
     let live: u32 = read(read(task, offset!(task_signal)), offset!(signal_live));

@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Body, Comm, Config, Key, NsFacts, NsproxyFacts, PidNumbers, SlotFacts, Tracker, Walk, WalkInit,
-    WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
+    Actor, Body, Comm, Config, Exited, Key, NsFacts, NsproxyFacts, PidNumbers, Reaped, SlotFacts,
+    Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -73,6 +73,42 @@ prop_compose! {
     }
 }
 
+fn ends_of_tasks() -> BoxedStrategy<Body> {
+    let actors = || {
+        option::of((0_u32..4, 0_u32..4).prop_map(|(pid, tgid)| Actor {
+            pid,
+            tgid,
+            comm: Comm::default(),
+        }))
+    };
+    let exited = (
+        option::of(times()),
+        actors(),
+        prop::array::uniform16(actors()),
+        any::<u32>(),
+    );
+    let reaped = (option::of(times()), actors(), actors(), actors());
+    prop_oneof![
+        exited.prop_map(|(dropped_at, parent, children, more_children)| {
+            Body::TaskExited(Exited {
+                dropped_at,
+                parent,
+                children,
+                more_children,
+            })
+        }),
+        reaped.prop_map(|(dropped_at, by, parent, original_parent)| {
+            Body::TaskReaped(Reaped {
+                by,
+                parent,
+                original_parent,
+                dropped_at,
+            })
+        }),
+    ]
+    .boxed()
+}
+
 /// Boxed, like all that follow: the trees by which proptest shrinks would not
 /// fit on a test's stack.
 fn bodies() -> BoxedStrategy<Body> {
@@ -108,6 +144,7 @@ fn bodies() -> BoxedStrategy<Body> {
         }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsMounted { ns, superblock }),
         (facts(), keys()).prop_map(|(ns, superblock)| Body::ProcfsGone { ns, superblock }),
+        ends_of_tasks(),
     ]
     .boxed()
 }

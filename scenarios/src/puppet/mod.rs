@@ -73,6 +73,8 @@ enum Order {
     JoinGroup { leader: Option<u32> },
     /// Let children vanish when they exit.
     IgnoreChildren,
+    /// Take in descendants whose parent is gone.
+    BeSubreaper,
     /// Execute this program anew, and go on.
     Execute,
     /// Have as many children with these `CLONE_NEW*` flags, one after the other, which execute this,

@@ -145,6 +145,11 @@ impl Puppet {
         self.have_done(&Order::IgnoreChildren)
     }
 
+    /// Takes in descendants whose parent is gone.
+    pub(crate) fn be_subreaper(&self) -> Result<()> {
+        self.have_done(&Order::BeSubreaper)
+    }
+
     /// Executes its own program anew. Whichever thread does so is the only one afterwards.
     pub(crate) fn execute(&mut self) -> Result<()> {
         self.channel.send(&Order::Execute, None)?;

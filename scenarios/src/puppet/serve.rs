@@ -17,7 +17,7 @@ use rustix::{
         MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
     },
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
-    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
+    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, set_child_subreaper, waitpid},
     thread::{ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces},
 };
 use tracer_common::kind::NsKind;
@@ -154,6 +154,8 @@ impl Server {
                 sys::ignore_children();
                 Reply::Done
             }
+            // Any number but 0 switches it on.
+            Order::BeSubreaper => done(set_child_subreaper(Some(Pid::INIT)))?,
             Order::Execute => return Err(self.execute()),
             Order::Breed {
                 count,

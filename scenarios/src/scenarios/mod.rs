@@ -6,6 +6,7 @@ mod cascade;
 mod command;
 mod control;
 mod credentials;
+mod ends;
 mod exits;
 mod forks;
 mod handles;
@@ -72,6 +73,14 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     on_all("failed_forks", forks::failed_forks),
     on_all("forks_without_init", forks::forks_without_init),
+    on_all("orphan_goes_to_init", ends::orphan_goes_to_init),
+    on_all("orphan_goes_to_subreaper", ends::orphan_goes_to_subreaper),
+    on_all("exit_and_reaping", ends::exit_and_reaping),
+    on_all("ends_of_a_command", ends::ends_of_a_command),
+    on_all(
+        "task_events_are_free_of_cost",
+        ends::task_events_are_free_of_cost,
+    ),
     on_all("credentials_change", credentials::credentials_change),
     on_all("clone_reason", switches::clone_reason),
     on_all("setns_in_and_out", switches::setns_in_and_out),

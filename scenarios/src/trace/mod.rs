@@ -1,5 +1,6 @@
 //! `nslife trace --output json` of the whole system, such as it goes on beside all scenarios.
 
+pub(crate) mod ends;
 mod line;
 mod log;
 mod namespace;
@@ -64,6 +65,11 @@ impl Trace {
             process,
             reader: Some(reader),
         })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Ends it.

@@ -25,7 +25,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = values::ns_type())]
     ns_type: Vec<NsKind>,
 
-    /// Only these events
+    /// Only these events; `exited` and `reaped`, the ends of tasks, are shown
+    /// only if they are named here
     #[arg(long, value_name = "E,…", value_delimiter = ',', value_parser = values::event())]
     event: Vec<EventName>,
 

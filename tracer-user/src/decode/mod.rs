@@ -7,12 +7,14 @@
 //! become `None`, so that nobody behind this point can mistake them.
 
 mod cursor;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use tracer_common::event::{
-    BREACH_FOREIGN, BREACH_IN_USE, Cause, FLAG_ACTOR, FLAG_SELECTED, Header, NS_ACTIVE_MINUS_ONE,
-    NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, Reason, UNKNOWN, What,
+    BREACH_FOREIGN, BREACH_IN_USE, Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header,
+    NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, ReapEvent,
+    Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -87,6 +89,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
         }
+        What::TaskExited => cursor.expect_exactly("exit event", size_of::<ExitEvent>())?,
+        What::TaskReaped => cursor.expect_exactly("reap event", size_of::<ReapEvent>())?,
     }
     let origin = origin(&mut cursor)?;
     let mut breaches = Breaches::default();
@@ -137,6 +141,8 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             breaches = self::breaches(&mut cursor)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
+        What::TaskExited => Body::TaskExited(task::exited(&mut cursor)?),
+        What::TaskReaped => Body::TaskReaped(task::reaped(&mut cursor)?),
     };
     Ok(Event {
         origin,

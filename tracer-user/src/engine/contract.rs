@@ -23,6 +23,9 @@ pub struct Options {
     pub selecting: bool,
     /// Walk only, attach nothing: for a single look without a daemon.
     pub walk_only: bool,
+    /// The ends of tasks are asked for: without it the programs that see them
+    /// are not even loaded.
+    pub task_ends: bool,
 }
 
 /// Totals of the kernel programs since they were loaded.

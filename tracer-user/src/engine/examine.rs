@@ -3,7 +3,7 @@
 use std::env::consts::ARCH;
 
 use super::{
-    HookReport, HookState, Report, StartError, capabilities, in_initial_pid_namespace,
+    HookReport, HookState, Options, Report, StartError, capabilities, in_initial_pid_namespace,
     kernel::{self, Kernel},
 };
 
@@ -73,7 +73,7 @@ pub fn examine() -> Report {
     report
         .can
         .push("which namespaces there are at one moment (nslife list)".to_owned());
-    match kernel.attach(&described) {
+    match kernel.attach(&described, false) {
         Ok(()) => {
             report.hooks = kernel.hooks().to_vec();
             report.runs = !report.hooks.iter().any(HookReport::is_fatal);
@@ -96,7 +96,7 @@ fn load() -> Result<(kernel::Described, Kernel), StartError> {
     if !missing.is_empty() {
         return Err(StartError::Capabilities { missing });
     }
-    let kernel = Kernel::load(&described, false)?;
+    let kernel = Kernel::load(&described, &Options::default())?;
     Ok((described, kernel))
 }
 

@@ -15,12 +15,12 @@ use tracer_common::{
 };
 
 use super::{
-    Attempt, EngineError, HookReport, HookState, KernelTotals, StartError,
+    Attempt, EngineError, HookReport, HookState, KernelTotals, Options, StartError,
     error::{again, refusal},
 };
 use crate::{
     btf::KernelBtf,
-    plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step},
+    plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step, TASK_HOOKS},
 };
 
 /// Where the kernel describes itself.
@@ -66,6 +66,10 @@ const SELECT_LISTED: u32 = 1;
 const ALONE: u8 = 0;
 const AND_DESCENDANTS: u8 = 1;
 
+/// Maps of no use to who does not ask for the ends of tasks. They take their
+/// memory at once.
+const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
+
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
     ebpf: Ebpf,
@@ -105,17 +109,25 @@ pub(super) fn describe() -> Result<Described, StartError> {
 
 impl Kernel {
     /// Loads the maps and the walk programs; attaches nothing.
-    pub(super) fn load(described: &Described, selecting: bool) -> Result<Self, StartError> {
-        let selection = if selecting {
+    pub(super) fn load(described: &Described, options: &Options) -> Result<Self, StartError> {
+        let selection = if options.selecting {
             SELECT_LISTED
         } else {
             SELECT_NOTHING
         };
-        let mut ebpf = EbpfLoader::new()
+        let task_ends = u32::from(options.task_ends);
+        let mut loader = EbpfLoader::new();
+        loader
             .btf(Some(&described.btf))
             .override_global("LAYOUT", &described.layout, true)
             .override_global("SELECTION", &selection, true)
-            .load(OBJECT)?;
+            .override_global("TASK_EVENTS", &task_ends, true);
+        if !options.task_ends {
+            for map in MAPS_OF_TASK_ENDS {
+                loader.map_max_entries(map, 1);
+            }
+        }
+        let mut ebpf = loader.load(OBJECT)?;
         let diagnostics = EbpfLogger::init(&mut ebpf).map_err(StartError::diagnostics)?;
         let mut kernel = Self {
             ebpf,
@@ -148,10 +160,16 @@ impl Kernel {
     /// Carries out the attach plan, row by row: a function that cannot be
     /// hooked is gone for the rows that follow, so that they make up for it.
     /// What nothing makes up for is a named loss, or an error if nothing
-    /// works without.
-    pub(super) fn attach(&mut self, described: &Described) -> Result<(), StartError> {
+    /// works without. Without `task_ends`, rows that only those need are left
+    /// out.
+    pub(super) fn attach(
+        &mut self,
+        described: &Described,
+        task_ends: bool,
+    ) -> Result<(), StartError> {
         let mut offered = described.offered.clone();
-        for hook in HOOKS {
+        let asked_for = if task_ends { TASK_HOOKS } else { &[] };
+        for hook in HOOKS.iter().chain(asked_for) {
             let mut attempts = Vec::new();
             let state = loop {
                 match plan::step(hook, &offered) {
@@ -186,6 +204,17 @@ impl Kernel {
                 state,
                 attempts,
             });
+        }
+        if !task_ends {
+            self.hooks.extend(TASK_HOOKS.iter().map(|hook| HookReport {
+                name: hook.name,
+                purpose: hook.purpose,
+                required: false,
+                state: HookState::NotNeeded {
+                    because: "only `nslife trace --event exited,reaped` asks for it",
+                },
+                attempts: Vec::new(),
+            }));
         }
         Ok(())
     }

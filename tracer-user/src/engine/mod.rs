@@ -72,11 +72,11 @@ impl Engine {
             return Err(StartError::Capabilities { missing });
         }
         let described = kernel::describe()?;
-        let mut kernel = Kernel::load(&described, options.selecting)?;
+        let mut kernel = Kernel::load(&described, options)?;
         let stream = if options.walk_only {
             None
         } else {
-            kernel.attach(&described)?;
+            kernel.attach(&described, options.task_ends)?;
             if let Some(hook) = kernel.hooks().iter().find(|hook| hook.is_fatal()) {
                 return Err(StartError::Hook {
                     purpose: hook.purpose,

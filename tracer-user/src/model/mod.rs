@@ -9,6 +9,7 @@ mod nsproxy;
 mod observation;
 mod people;
 mod rules;
+mod task;
 mod tracker;
 mod transition;
 mod walk;
@@ -20,6 +21,7 @@ pub use observation::{
 };
 pub use people::{Init, People, Person, PidNumbers, TaskState};
 pub use rules::{Rule, SignedCounts, Violation};
+pub use task::{Exited, HandedOver, Reaped, TaskEnd};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Chain, ChainLink, InitStep, Lifecycle, Switch, Transition, What};
 pub use walk::{Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -9,7 +9,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
 
-use super::Actor;
+use super::{Actor, Exited, Reaped};
 
 /// The kernel address of an object: unique while the object is allocated,
 /// reused afterwards. It never leaves the process, so it does not print.
@@ -134,6 +134,10 @@ pub enum Body {
     InitDying(NsFacts),
     /// It has done that.
     InitDead(NsFacts),
+    /// The origin's task has left its namespaces and handed its children over.
+    TaskExited(Exited),
+    /// The origin's task was reaped.
+    TaskReaped(Reaped),
     /// Everything that this namespace pulled along has been said.
     ClimbEnded(NsRef),
     /// A procfs was mounted that shows a pid namespace.

@@ -2,7 +2,7 @@
 
 use tracer_common::event::{Cause, Reason};
 
-use super::{Actor, Namespace, Nsproxy, Violation};
+use super::{Actor, Namespace, Nsproxy, TaskEnd, Violation};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,6 +53,8 @@ pub enum What {
     NsproxyFreed(Nsproxy),
     /// The kernel broke a rule of its own.
     Violation(Box<Violation>),
+    /// A task exited or was reaped. Only said if somebody asked for it.
+    TaskEnd(Box<TaskEnd>),
 }
 
 /// How far the init of a pid namespace has come on its way out.

@@ -4,10 +4,12 @@
 //! The functions and their history are those of the kernel's `kernel/nsproxy.c`,
 //! `kernel/nscommon.c`, `kernel/nstree.c` and `fs/nsfs.c`.
 
+mod exits;
 mod table;
 
 use std::collections::BTreeSet;
 
+pub use exits::TASK_HOOKS;
 pub use table::HOOKS;
 
 /// How a program is attached.
@@ -87,9 +89,13 @@ pub type Offered = BTreeSet<&'static str>;
 /// Every function and tracepoint that the table names, with how it would be
 /// hooked.
 pub fn wanted() -> impl Iterator<Item = Candidate> {
-    HOOKS
-        .iter()
-        .flat_map(|hook| hook.candidates.iter().copied())
+    all().flat_map(|hook| hook.candidates.iter().copied())
+}
+
+/// Every hook, in the order of attaching, those that are only attached when
+/// somebody asks for them included.
+pub fn all() -> impl Iterator<Item = &'static Hook> {
+    HOOKS.iter().chain(TASK_HOOKS)
 }
 
 /// What to do about this hook on a kernel that offers these.
@@ -125,8 +131,7 @@ mod tests {
     }
 
     fn planned(offered: &Offered) -> Vec<(&'static str, &'static str)> {
-        HOOKS
-            .iter()
+        all()
             .filter_map(|hook| match step(hook, offered) {
                 Step::Attach(candidate) => Some((hook.name, candidate.function)),
                 _ => None,
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_missing_function_is_a_loss_unless_the_table_says_why_not() {
-        for hook in HOOKS {
+        for hook in all() {
             let step = step(hook, &Offered::new());
             match hook.absence {
                 Absence::Fine(because) => assert_eq!(step, Step::NotNeeded(because)),
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn ends_are_attached_before_beginnings() {
         let position = |name: &str| {
-            let found = HOOKS.iter().position(|hook| hook.name.starts_with(name));
+            let found = all().position(|hook| hook.name.starts_with(name));
             found.unwrap_or_else(|| panic!("there is no hook {name}"))
         };
         for (end, beginning) in [
@@ -219,6 +224,8 @@ mod tests {
             ("cred_freed", "cred_taken"),
             ("pid_freed", "pid_allocated"),
             ("procfs_gone", "procfs_mounted"),
+            ("exit_reaped", "exit_handed_over"),
+            ("exit_handed_over", "exit_left"),
         ] {
             assert!(position(end) < position(beginning), "{end}, {beginning}");
         }
@@ -226,7 +233,21 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let names: BTreeSet<_> = HOOKS.iter().map(|hook| hook.name).collect();
-        assert_eq!(names.len(), HOOKS.len());
+        let names: BTreeSet<_> = all().map(|hook| hook.name).collect();
+        assert_eq!(names.len(), all().count());
+    }
+
+    /// Without that an ordinary trace would load what it has no use for.
+    #[test]
+    fn what_must_be_asked_for_is_in_a_table_of_its_own() {
+        assert!(TASK_HOOKS.iter().all(|hook| hook.name.starts_with("exit_")));
+        assert!(!HOOKS.iter().any(|hook| hook.name.starts_with("exit_")));
+        let own: BTreeSet<_> = programs(TASK_HOOKS).collect();
+        assert!(!programs(HOOKS).any(|program| own.contains(program)));
+    }
+
+    fn programs(hooks: &[Hook]) -> impl Iterator<Item = &'static str> {
+        let candidates = hooks.iter().flat_map(|hook| hook.candidates);
+        candidates.map(|candidate| candidate.program)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Absence, Candidate, Hook, How};
 
-const fn fentry(function: &'static str, program: &'static str) -> Candidate {
+pub(super) const fn fentry(function: &'static str, program: &'static str) -> Candidate {
     Candidate {
         function,
         how: How::Fentry,

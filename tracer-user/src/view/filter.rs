@@ -6,7 +6,7 @@ use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
 use crate::model::{
-    Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Transition, What,
+    Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, TaskEnd, Transition, What,
 };
 
 /// What a line of a trace can report: the `event` of its JSON.
@@ -28,11 +28,15 @@ pub enum EventName {
     Lost,
     /// The picture was renewed by a walk.
     Resync,
+    /// A task left its namespaces and handed its children over.
+    Exited,
+    /// A task was reaped.
+    Reaped,
 }
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -47,6 +51,8 @@ impl EventName {
         Self::Violation,
         Self::Lost,
         Self::Resync,
+        Self::Exited,
+        Self::Reaped,
     ];
 
     /// The word for it in every output.
@@ -60,19 +66,31 @@ impl EventName {
             Self::Violation => "violation",
             Self::Lost => "lost",
             Self::Resync => "resync",
+            Self::Exited => "exited",
+            Self::Reaped => "reaped",
         }
     }
 
     /// The name of what a transition reports.
     pub const fn of(transition: &Transition) -> Self {
-        match transition.what {
-            What::Namespace { step, .. } => Self::Namespace(step),
+        match &transition.what {
+            What::Namespace { step, .. } => Self::Namespace(*step),
             What::Chain(_) => Self::Chain,
-            What::Init { step, .. } => Self::Init(step),
+            What::Init { step, .. } => Self::Init(*step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
             What::Violation(_) => Self::Violation,
+            What::TaskEnd(end) => match **end {
+                TaskEnd::Exited { .. } => Self::Exited,
+                TaskEnd::Reaped { .. } => Self::Reaped,
+            },
         }
+    }
+
+    /// Whether this is about the end of a task, of which nothing is said to
+    /// who does not ask for it by name.
+    pub const fn is_task_end(self) -> bool {
+        matches!(self, Self::Exited | Self::Reaped)
     }
 }
 
@@ -147,7 +165,8 @@ impl fmt::Display for NsNumber {
 pub struct Filter {
     /// Namespace types. A switch belongs to the types that it changed; an
     /// exit, and the end of an nsproxy, to those of the namespaces left that
-    /// are not initial ones.
+    /// are not initial ones. The end of a task, which nobody sees who does not
+    /// ask for it, belongs to all.
     pub kinds: Vec<NsKind>,
     /// Events.
     pub events: Vec<EventName>,
@@ -196,6 +215,7 @@ impl Filter {
                     (None, Some(nsproxy)) => holds(nsproxy, &self.initial).any(asked),
                     (None, None) => true,
                 },
+                What::TaskEnd(_) => true,
             }
     }
 }
@@ -222,6 +242,7 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
                     .as_ref()
                     .is_some_and(|nsproxy| in_any_slot(wanted, nsproxy))
         }
+        What::TaskEnd(_) => true,
     }
 }
 

@@ -59,7 +59,7 @@ impl Scope {
             }
             What::Chain(chain) => concerned(chain)
                 .any(|ns| self.created.contains(&ns.id) || self.entered.contains(&ns.id)),
-            What::Switched(_) => false,
+            What::Switched(_) | What::TaskEnd(_) => false,
             What::NsproxyFreed(nsproxy) => self.nsproxies.contains(&nsproxy.id),
             What::Violation(violation) => {
                 let is_known =
@@ -100,7 +100,11 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_) | What::Chain(_) | What::Init { .. } | What::Violation(_) => {}
+            What::Switched(_)
+            | What::Chain(_)
+            | What::Init { .. }
+            | What::Violation(_)
+            | What::TaskEnd(_) => {}
             What::NsproxyFreed(nsproxy) => {
                 self.nsproxies.remove(&nsproxy.id);
             }
@@ -114,6 +118,7 @@ impl Scope {
             What::Switched(switch) => Some(&switch.task),
             // Whoever it was: the kernel broke a rule.
             What::NsproxyFreed(_) | What::Violation(_) => None,
+            What::TaskEnd(end) => Some(end.task()),
         };
         task.is_some_and(|task| Some(task.tgid) == self.own_tgid)
     }

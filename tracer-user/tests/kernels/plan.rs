@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use nslife::plan::{self, HOOKS, How, Offered, Step};
+use nslife::plan::{self, How, Offered, Step};
 
 use crate::stored::{ALL, KERNELS, Kernel, Span};
 
@@ -134,6 +134,21 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ),
     ("cause_nsfs_closed", &[("nsfs_evict", KERNEL_COUNTS)]),
     ("cause_nsfs_opened", &[("nsfs_init_inode", KERNEL_COUNTS)]),
+    (
+        "exit_reaped",
+        &[
+            ("cgroup_release", Span("6.1", "6.18")),
+            ("exit_cred_namespaces", Span("6.19", "7.3")),
+        ],
+    ),
+    ("exit_handed_over", &[("proc_exit_connector", ALL)]),
+    (
+        "exit_left",
+        &[
+            ("exit_task_namespaces", Span("6.1", "6.18")),
+            ("exit_nsproxy_namespaces", Span("6.19", "7.3")),
+        ],
+    ),
 ];
 
 /// The functions and tracepoints of the attach plan that a kernel has.
@@ -166,7 +181,7 @@ fn each_kernel_offers_what_it_is_known_to_offer() {
 fn each_hook_goes_where_it_should() {
     for kernel in KERNELS {
         let offered = offered(kernel);
-        for hook in HOOKS {
+        for hook in plan::all() {
             let (_, row) = PLANNED
                 .iter()
                 .find(|(name, _)| *name == hook.name)
@@ -187,7 +202,7 @@ fn each_hook_goes_where_it_should() {
 
 #[test]
 fn every_row_is_about_a_hook() {
-    let hooks: BTreeSet<_> = HOOKS.iter().map(|hook| hook.name).collect();
+    let hooks: BTreeSet<_> = plan::all().map(|hook| hook.name).collect();
     let rows: BTreeSet<_> = PLANNED.iter().map(|(name, _)| *name).collect();
     assert_eq!(rows, hooks);
 }

@@ -86,5 +86,6 @@ fn object_of(body: &Body) -> Key {
         Body::NsproxyInstalled(nsproxy)
         | Body::NsproxyFreed(nsproxy)
         | Body::Switched { from: nsproxy, .. } => nsproxy.key,
+        Body::TaskExited(_) | Body::TaskReaped(_) => panic!("nobody asked for the ends of tasks"),
     }
 }

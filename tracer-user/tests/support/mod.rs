@@ -284,6 +284,7 @@ impl World {
                 What::Init { step, ns, .. } => {
                     story.push(format!("{} of {}", step.name(), self.name(ns)));
                 }
+                What::TaskEnd(_) => story.push("task ended".to_owned()),
             }
         }
         story
@@ -314,6 +315,7 @@ impl World {
                 What::Switched(_)
                 | What::NsproxyFreed(_)
                 | What::Init { .. }
+                | What::TaskEnd(_)
                 | What::Violation(_) => {}
             }
         }

@@ -17,7 +17,10 @@ enum Subject {
 
 fn subject_of(body: &Body, position: usize) -> Subject {
     match body {
-        Body::Activity { .. } | Body::Tasks { .. } => Subject::Reading(position),
+        // An end of a task changes nothing, so its place does not matter.
+        Body::Activity { .. } | Body::Tasks { .. } | Body::TaskExited(_) | Body::TaskReaped(_) => {
+            Subject::Reading(position)
+        }
         Body::Created(ns)
         | Body::LastRef(ns)
         | Body::InitDying(ns)

@@ -7,6 +7,7 @@ mod causes;
 mod contributors;
 mod counts;
 mod discovery;
+mod dying;
 mod identity;
 mod initial;
 mod inits;

@@ -2,7 +2,7 @@
 
 use nslife::{
     engine::{Notice, Report},
-    model::{Contributors, Counts, Lifecycle, Namespace},
+    model::{Contributors, Counts, Lifecycle, Namespace, Reaped, TaskEnd},
     view::{
         escape::is_unsafe,
         json::{self, ListJson, SCHEMA, Source, write_line, write_pretty},
@@ -15,8 +15,8 @@ use tracer_common::{event::Reason, kind::NsKind};
 use crate::{
     schemas::{assert_valid, schema, validator},
     values::{
-        actor, below_zero, chain, clock, every_transition, foreign_switch, initial,
-        initial_nsproxy, namespace, report, step, switch,
+        actor, below_zero, chain, clock, end, every_transition, exited, foreign_switch, initial,
+        initial_nsproxy, namespace, reaped, report, step, switch,
     },
 };
 
@@ -301,6 +301,81 @@ fn a_violation_has_the_rule_and_the_evidence() {
     assert_eq!(value["nsproxy"]["nsproxy"], 12);
     assert_eq!(value["counts"]["holders"], 1);
     assert_eq!(value["namespace"], Value::Null);
+}
+
+#[test]
+fn the_end_of_a_task_has_its_children_and_its_reaper() {
+    let (sh, sleep, init) = (
+        json!({ "pid": 123, "tgid": 123, "comm": "sh" }),
+        json!({ "pid": 125, "tgid": 125, "comm": "sleep" }),
+        json!({ "pid": 1, "tgid": 1, "comm": "init" }),
+    );
+    let mut handed_over = sleep.clone();
+    handed_over["parent"] = init.clone();
+    assert_eq!(
+        written(&json::transition(&exited(), &clock())),
+        json!({
+            "schema": 1,
+            "ts": "2026-11-22T01:00:02.500000000Z",
+            "event": "exited",
+            "pid": sh["pid"], "tgid": sh["tgid"], "comm": sh["comm"],
+            "nsproxy_dropped_at": "2026-11-22T01:00:02.499800000Z",
+            "handed_over_at": "2026-11-22T01:00:02.500000000Z",
+            "children": [handed_over],
+            "children_more": 0,
+        })
+    );
+    assert_eq!(
+        written(&json::transition(&reaped(), &clock())),
+        json!({
+            "schema": 1,
+            "ts": "2026-11-22T01:00:02.500000000Z",
+            "event": "reaped",
+            "pid": sleep["pid"], "tgid": sleep["tgid"], "comm": sleep["comm"],
+            "by": init,
+            "itself": false,
+            "parent": init,
+            "original_parent": sh,
+            "nsproxy_dropped_at": "2026-11-22T01:00:01.300000000Z",
+        })
+    );
+}
+
+#[test]
+fn nothing_is_made_up_about_the_end_of_a_task() {
+    let task = actor(125, b"sleep");
+    let reaped = Reaped {
+        by: None,
+        parent: None,
+        original_parent: None,
+        dropped_at: None,
+    };
+    let missed = TaskEnd::Exited {
+        task,
+        dropped_at: None,
+        children: vec![],
+        more_children: 0,
+    };
+    let validator = validator("trace");
+    for (what, unknown) in [
+        (
+            TaskEnd::Reaped { task, reaped },
+            &["by", "parent", "original_parent", "nsproxy_dropped_at"][..],
+        ),
+        (missed, &["nsproxy_dropped_at"]),
+    ] {
+        let mut line = written(&json::transition(&end(what), &clock()));
+        assert_valid(&validator, &line);
+        for field in unknown {
+            assert_eq!(line[field], Value::Null, "{field}");
+        }
+        line["itself"] = json!(false);
+        line["children"] = json!([{ "pid": 1 }]);
+        assert!(
+            !validator.is_valid(&line),
+            "nobody reaped it, or a child without a parent"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod schemas;
 mod values;
 
 mod doctor;
+mod ends;
 mod filter;
 mod json;
 mod metrics;

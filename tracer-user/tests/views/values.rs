@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
-        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, InitStep, Lifecycle,
-        Namespace, NsId, Nsproxy, NsproxyId, Reaper, Rule, SignedCounts, State, Switch, Transition,
-        Violation, What,
+        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, HandedOver, InitStep,
+        Lifecycle, Namespace, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule, SignedCounts, State,
+        Switch, TaskEnd, Transition, Violation, What,
     },
     view::clock::Clock,
 };
@@ -295,10 +295,43 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     }));
     all.push(at(What::NsproxyFreed(own)));
     all.push(chain());
-    all.extend([below_zero(), foreign_switch()]);
     all.push(init(InitStep::Dying, None));
     all.push(init(InitStep::Dead, Some(20_000_000)));
+    all.extend([below_zero(), foreign_switch()]);
+    all.extend([exited(), reaped()]);
     all
+}
+
+/// A shell that exited and left a child behind.
+pub(crate) fn exited() -> Transition {
+    let children = vec![HandedOver {
+        child: actor(125, b"sleep"),
+        parent: actor(1, b"init"),
+    }];
+    end(TaskEnd::Exited {
+        task: actor(123, b"sh"),
+        dropped_at: Some(NOW - 200_000),
+        children,
+        more_children: 0,
+    })
+}
+
+/// The end of that child.
+pub(crate) fn reaped() -> Transition {
+    end(TaskEnd::Reaped {
+        task: actor(125, b"sleep"),
+        reaped: Reaped {
+            by: Some(actor(1, b"init")),
+            parent: Some(actor(1, b"init")),
+            original_parent: Some(actor(123, b"sh")),
+            dropped_at: Some(NOW - 1_200_000_000),
+        },
+    })
+}
+
+/// The end of a task.
+pub(crate) fn end(end: TaskEnd) -> Transition {
+    at(What::TaskEnd(Box::new(end)))
 }
 
 /// A report of a kernel on which one hook could not be attached.

@@ -30,6 +30,7 @@ pub(super) async fn run(
     let selecting = process.is_some() || !args.command.is_empty();
     let mut engine = Engine::start(&Options {
         selecting,
+        task_ends: args.event.iter().any(|event| event.is_task_end()),
         ..Options::default()
     })?;
     if engine.limits().partial_activity {

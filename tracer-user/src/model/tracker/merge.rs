@@ -52,6 +52,8 @@ impl Corrections {
             What::Chain(chain) => self.states += chain.links.len() as u64,
             What::Switched(_) | What::Init { .. } | What::Violation(_) => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
+            // No walk brings those to light.
+            What::TaskEnd(_) => {}
         }
     }
 }

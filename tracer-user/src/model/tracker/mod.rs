@@ -37,7 +37,9 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 use tracer_common::{event::Cause, kind::NsKind};
 
-use super::{Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, Transition};
+use super::{
+    Body, Contributors, Event, Key, Namespace, NsId, Nsproxy, People, TaskEnd, Transition,
+};
 use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
@@ -174,6 +176,11 @@ impl Tracker {
                 self.switched(origin.task, *reason, from, to.as_ref(), sink);
             }
             Body::NsproxyFreed(nsproxy) => self.nsproxy_freed(nsproxy, sink),
+            Body::TaskExited(exited) => sink.task_end(TaskEnd::exited(origin.task, exited)),
+            Body::TaskReaped(reaped) => sink.task_end(TaskEnd::Reaped {
+                task: origin.task,
+                reaped: *reaped,
+            }),
             Body::Tasks { ns, sequence, .. } => {
                 if let Some(handle) = self.observed(ns, sink) {
                     self.tasks_counted(handle, ns, *sequence, origin.time);
@@ -285,6 +292,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         | Body::InitDying(_)
         | Body::InitDead(_)
         | Body::ClimbEnded(_)
+        | Body::TaskExited(_)
+        | Body::TaskReaped(_)
         | Body::ProcfsMounted { .. }
         | Body::ProcfsGone { .. } => None,
     }

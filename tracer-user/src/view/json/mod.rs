@@ -4,6 +4,7 @@
 //! with nanoseconds, pids are those of the initial pid namespace, and `null`
 //! means "not known" or "this kernel has none", never zero.
 
+mod task;
 mod trace;
 mod write;
 

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tracer_common::{event::Cause, kind::Slot};
 
-use super::{NamespaceJson, SCHEMA, TaskJson, namespace, task};
+use super::{
+    NamespaceJson, SCHEMA, TaskJson, namespace, task,
+    task::{EndJson, end},
+};
 use crate::{
     engine,
     model::{Nsproxy, Transition, What},
@@ -63,6 +66,7 @@ enum Body {
         namespace: Option<NamespaceJson>,
         counts: CountsJson,
     },
+    TaskEnd(EndJson),
     Notice(Notice),
 }
 
@@ -183,6 +187,7 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
                 active: violation.counts.active,
             },
         },
+        What::TaskEnd(ended) => Body::TaskEnd(end(ended, transition.at, clock)),
     };
     Record {
         schema: SCHEMA,

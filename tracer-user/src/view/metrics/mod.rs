@@ -102,7 +102,7 @@ impl Metrics {
             What::Violation(violation) => {
                 self.violations(violation.rule).inc();
             }
-            What::Switched(_) | What::NsproxyFreed(_) => {}
+            What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Output for people.
 
 pub mod doctor;
+mod ends;
 pub mod style;
 pub mod table;
 pub mod trace;

@@ -65,6 +65,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Switched => AnsiColor::Cyan.on_default(),
         EventName::Lost | EventName::Violation => BAD,
         EventName::Resync => NOTABLE,
+        EventName::Exited | EventName::Reaped => FAINT,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use tracer_common::{event::Cause, kind::Slot};
 
 use super::{
+    ends,
     style::{self, Palette},
     words::{self, Span, held_by, list, task},
 };
@@ -125,6 +126,7 @@ impl TraceText {
                 let what = self.violation(violation);
                 self.row(name, at, violation.namespace.as_ref(), &what)
             }
+            What::TaskEnd(end) => self.row(name, at, None, &ends::end(end, transition.at)),
         }
     }
 

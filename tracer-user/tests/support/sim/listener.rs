@@ -297,6 +297,7 @@ fn brief(event: &Event) -> String {
         Body::ClimbEnded(end) => ns("end of the climb from", *end),
         Body::ProcfsMounted { ns: facts, .. } => ns("procfs of", facts.as_ref()),
         Body::ProcfsGone { ns: facts, .. } => ns("no procfs of", facts.as_ref()),
+        Body::TaskExited(_) | Body::TaskReaped(_) => format!("end of {}", event.origin.task.pid),
         Body::NsproxyInstalled(to) => format!("installed{}", nsproxy(to)),
         Body::NsproxyFreed(from) => format!("freed nsproxy{}", nsproxy(from)),
         Body::Switched { from, to, .. } => format!(
