@@ -343,6 +343,9 @@ pub struct NsInfo {
 /// [`NsInfo::flags`]: no pid will be allocated in this pid namespace any more:
 /// its init has died, or is about to (`disable_pid_allocation`).
 pub const NS_PIDS_DISABLED: u32 = 1 << 0;
+/// [`NsInfo::flags`]: the active count was read, and is one below zero, which
+/// looks like [`UNKNOWN`].
+pub const NS_ACTIVE_MINUS_ONE: u32 = 1 << 8;
 
 /// What happened to a namespace.
 #[repr(C)]
@@ -380,6 +383,13 @@ pub struct NsproxyInfo {
     /// Zero.
     pub reserved: u32,
 }
+
+/// [`NsproxyEvent::breaches`]: another task changed the nsproxy of this one,
+/// which runs already.
+pub const BREACH_FOREIGN: u32 = 1 << 0;
+/// [`NsproxyEvent::breaches`]: the running task still has the nsproxy that is
+/// being freed.
+pub const BREACH_IN_USE: u32 = 1 << 1;
 
 /// What happened to an nsproxy, or to a task's choice of one.
 #[repr(C)]

@@ -11,8 +11,8 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{
-        Counter, Header, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, UNKNOWN,
-        What,
+        BREACH_FOREIGN, Counter, Header, NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NsEvent, NsInfo,
+        NsproxyEvent, NsproxyInfo, UNKNOWN, What,
     },
     kind::{NsKind, Slot},
     layout::ABSENT,
@@ -185,9 +185,26 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
             NsKind::Pid if pid::is_disabled(base) => NS_PIDS_DISABLED,
             _ => 0,
         };
+        if offset!(ns_active) != ABSENT {
+            set_active(info, (*info).active);
+        }
         (*info).reserved = 0;
     }
     0
+}
+
+/// Sets the active count to one that was read.
+#[inline(always)]
+fn set_active(info: *mut NsInfo, count: u32) {
+    // SAFETY: as for `fill_ns`.
+    unsafe {
+        (*info).active = count;
+        if count == UNKNOWN {
+            (*info).flags |= NS_ACTIVE_MINUS_ONE;
+        } else {
+            (*info).flags &= !NS_ACTIVE_MINUS_ONE;
+        }
+    }
 }
 
 /// The nsfs inode that stands for a namespace; 0 for none. Its dentry may be
@@ -299,7 +316,7 @@ pub fn set_count(info: *mut NsInfo, what: What, kind: NsKind, count: u32) {
     // SAFETY: `info` points into a record that is being filled.
     unsafe {
         match (what, kind) {
-            (What::NsActivity, _) => (*info).active = count,
+            (What::NsActivity, _) => set_active(info, count),
             (_, NsKind::User) => (*info).creds = count,
             _ => (*info).pids = count,
         }
@@ -392,11 +409,42 @@ pub enum Whom {
     Current,
     /// This one, which does not run yet.
     Task(u64),
+    /// This one, which should have done it itself.
+    Victim(u64),
 }
 
 /// Writes what happened to an nsproxy or to a task's choice of one.
 #[inline(always)]
 pub fn nsproxy(what: What, flags: u32, reason: u32, whom: Whom, from: Subject, to: u64) {
+    let breaches = match whom {
+        Whom::Victim(_) => BREACH_FOREIGN,
+        Whom::Current | Whom::Task(_) => 0,
+    };
+    judged(what, flags, (reason, breaches), whom, from, to);
+}
+
+/// Writes that an nsproxy was freed, and which rules that breaks.
+#[inline(always)]
+pub fn nsproxy_freed(nsproxy: u64, breaches: u32) {
+    judged(
+        What::NsproxyFreed,
+        0,
+        (0, breaches),
+        Whom::Current,
+        Subject::At(nsproxy),
+        0,
+    );
+}
+
+#[inline(always)]
+fn judged(
+    what: What,
+    flags: u32,
+    (reason, breaches): (u32, u32),
+    whom: Whom,
+    from: Subject,
+    to: u64,
+) {
     let Some(mut entry) = reserve::<NsproxyEvent>() else {
         return;
     };
@@ -404,11 +452,11 @@ pub fn nsproxy(what: What, flags: u32, reason: u32, whom: Whom, from: Subject, t
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
         fill_header(&raw mut (*event).header, what, flags);
-        if let Whom::Task(task) = whom {
+        if let Whom::Task(task) | Whom::Victim(task) = whom {
             fill_header_of(&raw mut (*event).header, task);
         }
         (*event).reason = reason;
-        (*event).breaches = 0;
+        (*event).breaches = breaches;
         match from {
             Subject::At(key) => {
                 fill_nsproxy(&raw mut (*event).from, key);

@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use tracer_common::{
-    event::{Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
+    event::{BREACH_IN_USE, Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
     kind::Slot,
 };
 
@@ -20,6 +20,9 @@ use crate::{
 
 /// `task_struct.flags`: getting shut down (`PF_EXITING`).
 const PF_EXITING: u32 = 0x4;
+
+/// `task_struct.__state`: made by a fork, and does not run yet (`TASK_NEW`).
+const TASK_NEW: u32 = 0x800;
 
 /// Room for one.
 const NO_NSPROXY: NsproxyInfo = NsproxyInfo {
@@ -117,6 +120,11 @@ pub fn switched(ctx: FEntryContext) -> i32 {
     if new == 0 {
         return 0;
     }
+    let task: u64 = ctx.arg(0);
+    if task != current() {
+        switched_by_another(task, Reason::Setns, new);
+        return 0;
+    }
     let thread = bpf_get_current_pid_tgid();
     if EXECS.get_ptr(thread).is_some() {
         return 0;
@@ -132,10 +140,30 @@ pub fn switched(ctx: FEntryContext) -> i32 {
         select::own_deed(),
         reason as u32,
         Whom::Current,
-        Subject::At(nsproxy_of(ctx.arg(0))),
+        Subject::At(nsproxy_of(task)),
         new,
     );
     0
+}
+
+/// Only a task itself changes its nsproxy, but for a fork, before the child
+/// runs. Says so if this is otherwise.
+#[inline(always)]
+fn switched_by_another(task: u64, reason: Reason, new: u64) {
+    if read::<u32>(task, offset!(task_state)) & TASK_NEW != 0 {
+        return;
+    }
+    let nsproxy = nsproxy_of(task);
+    if nsproxy != 0 {
+        emit::nsproxy(
+            What::Switched,
+            0,
+            reason as u32,
+            Whom::Victim(task),
+            Subject::At(nsproxy),
+            new,
+        );
+    }
 }
 
 /// `int exec_task_namespaces(void)`, entered: an exec changes the nsproxy
@@ -202,6 +230,7 @@ pub fn task_exit(ctx: FEntryContext) -> i32 {
     let task: u64 = ctx.arg(0);
     if task != current() {
         // A child that never ran: its parent cleans up.
+        switched_by_another(task, Reason::Exit, 0);
         return 0;
     }
     count(Counter::Exits);
@@ -242,14 +271,12 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
         left_by_exit(nsproxy, 0);
     }
     exec_switched(nsproxy);
-    emit::nsproxy(
-        What::NsproxyFreed,
-        0,
-        0,
-        Whom::Current,
-        Subject::At(nsproxy),
-        0,
-    );
+    let breaches = if nsproxy_of(task) == nsproxy {
+        BREACH_IN_USE
+    } else {
+        0
+    };
+    emit::nsproxy_freed(nsproxy, breaches);
     // An unshare that failed after making this one leaves its mark.
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: the entry is this thread's own; nobody else writes it.

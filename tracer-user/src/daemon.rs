@@ -29,6 +29,7 @@ use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
     http::{self, App, ListenAddress, TelemetryPath},
+    model::{Violation, What},
     signals::StopSignals,
     view::{clock::boottime, metrics::Metrics},
 };
@@ -216,6 +217,9 @@ async fn watch(
             }
         }
         for transition in transitions.drain(..) {
+            if let What::Violation(violation) = &transition.what {
+                complain(violation);
+            }
             metrics.transition(&transition);
         }
         for notice in notices.drain(..) {
@@ -223,10 +227,25 @@ async fn watch(
             metrics.notice(&notice);
         }
         metrics.census(engine.tracker().census());
+        metrics.checks(&engine.tracker().checks());
         let (dying, began) = engine.tracker().dying();
         let now = boottime();
         metrics.dying(dying, began.map(|began| now.saturating_sub(began)));
     }
+}
+
+/// Says which rule the kernel broke, with the evidence.
+fn complain(violation: &Violation) {
+    warn!(
+        rule = violation.rule.name(),
+        pid = violation.task.map(|task| task.pid),
+        nsproxy = violation.nsproxy.map(|nsproxy| nsproxy.id.0),
+        namespace = violation.namespace.map(|ns| ns.id.0),
+        holders = violation.counts.nsproxy,
+        references = violation.counts.refs,
+        active = violation.counts.active,
+        "the kernel broke a rule of its own"
+    );
 }
 
 /// Says that the daemon is ready, and what it cannot see.

@@ -66,7 +66,7 @@ prop_compose! {
     fn nsproxies()(
         key in keys(),
         slots in prop::array::uniform8(option::of((keys(), option::of(inums())))),
-        count in 0_u32..3,
+        count in prop_oneof![0_u32..3, Just(u32::MAX)],
     ) -> NsproxyFacts {
         let slots = slots.map(|slot| slot.map(|(key, inum)| SlotFacts { key, inum }));
         NsproxyFacts { key, slots, count }
@@ -155,10 +155,10 @@ prop_compose! {
         user_ns in option::of(keys()),
         pid_ns in option::of(keys()),
         pid in 0_u32..4,
-        (kthread, leader) in any::<(bool, bool)>(),
+        (kthread, leader, exiting) in any::<(bool, bool, bool)>(),
         (state, exit_state, parent) in (0_u32..0x200, 0_u32..0x40, 0_u32..4),
     ) -> WalkTask {
-        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting: false, traced: false, state, exit_state, parent }
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting, traced: false, state, exit_state, parent }
     }
 }
 

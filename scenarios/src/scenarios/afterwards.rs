@@ -46,7 +46,11 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
                     .flatten()
                     .any(|task| own.contains(&task.tgid)),
                 What::Switched(task, _) => own.contains(&task.tgid),
-                What::NsproxyFreed(_) | What::Chain(..) | What::Init(_) | What::Trouble(_) => false,
+                What::NsproxyFreed(_)
+                | What::Chain(..)
+                | What::Init(_)
+                | What::Trouble(_)
+                | What::Violation(_) => false,
             })
             .collect();
         ensure!(
@@ -79,6 +83,22 @@ pub(super) fn nothing_was_lost(world: &World) -> Result<()> {
             trouble.is_empty(),
             "expected no losses, saw {}",
             brief(trouble)
+        );
+        Ok(())
+    })
+}
+
+/// The kernel kept its own rules of nsproxies, whatever was done; and that was looked at.
+pub(super) fn no_rule_was_broken(world: &World) -> Result<()> {
+    super::rules::none_is_broken(&world.daemon()?.scrape()?)?;
+    world.barrier()?;
+    world.trace.log.look(0, |lines| {
+        let is_violation = |line: &&Line| matches!(line.what, What::Violation(_));
+        let violations: Vec<_> = lines.iter().filter(is_violation).collect();
+        ensure!(
+            violations.is_empty(),
+            "expected that all rules are kept, saw {}",
+            brief(violations)
         );
         Ok(())
     })

@@ -19,6 +19,7 @@ mod many;
 mod mounts;
 mod prometheus;
 mod references;
+mod rules;
 mod service;
 mod start;
 mod switches;
@@ -185,6 +186,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "second_daemon_runs_without_control_socket",
         control::second_daemon_runs_without_control_socket,
     ),
+    on_all("rules_are_kept", rules::rules_are_kept),
     on_all("promtool_is_content", prometheus::promtool_is_content),
     on_all(
         "prometheus_finds_what_was_done",
@@ -196,6 +198,7 @@ pub(crate) const ALL: &[Scenario] = &[
         afterwards::own_pid_is_never_blamed,
     ),
     on_all("nothing_was_lost", afterwards::nothing_was_lost),
+    on_all("no_rule_was_broken", afterwards::no_rule_was_broken),
     // The last one: nothing watches from here on.
     remarking("fifty_thousand", many::fifty_thousand),
 ];

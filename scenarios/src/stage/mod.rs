@@ -303,7 +303,7 @@ impl<'w> Stage<'w> {
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
                 What::NsproxyFreed(_) | What::Chain(..) | What::Init(_) => false,
-                What::Trouble(_) => true,
+                What::Trouble(_) | What::Violation(_) => true,
             }
         }))
     }

@@ -34,6 +34,8 @@ pub(crate) enum What {
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
     NsproxyFreed(u64),
+    /// The kernel broke a rule of its own.
+    Violation(String),
     /// Something was lost, or put right after a loss.
     Trouble(String),
 }
@@ -141,6 +143,7 @@ impl Line {
             "nsproxy_freed" => {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
+            "violation" => What::Violation(text.to_owned()),
             "init_dying" | "init_dead" => What::Init(serde_json::from_value(value)?),
             "lost" | "resync" => What::Trouble(text.to_owned()),
             _ => {
@@ -194,7 +197,7 @@ impl fmt::Display for What {
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
             Self::Init(init) => write!(f, "{} of {}", init.event, init.namespace),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
-            Self::Trouble(text) => f.write_str(text),
+            Self::Trouble(text) | Self::Violation(text) => f.write_str(text),
         }
     }
 }

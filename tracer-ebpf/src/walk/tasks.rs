@@ -35,7 +35,8 @@ fn pid_namespace(task: u64) -> u64 {
     common_of(deepest_namespace(pid), NsKind::Pid)
 }
 
-/// Writes the task's nsproxy, if it is new, and returns its key.
+/// Writes the task's nsproxy, if it is new, and returns its key, or that of the
+/// one that the task has by now.
 #[inline(always)]
 fn write_nsproxy(out: &Out) -> u64 {
     let field = offset!(task_nsproxy);
@@ -55,11 +56,12 @@ fn write_nsproxy(out: &Out) -> u64 {
         (*record).time = now();
         fill_nsproxy(&raw mut (*record).nsproxy, nsproxy);
     }
-    if read::<u64>(out.task, field) != nsproxy {
+    let still: u64 = read(out.task, field);
+    if still != nsproxy {
         // It let go of it meanwhile: what was read may be somebody else's. The
         // switch is on the ring buffer.
         let _ = WALKED.remove(nsproxy);
-        return 0;
+        return still;
     }
     // SAFETY: likewise.
     out.write(unsafe { &*record });

@@ -12,8 +12,9 @@ mod task;
 mod tests;
 
 use tracer_common::event::{
-    Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header, NS_PIDS_DISABLED, NsEvent, NsInfo,
-    NsproxyEvent, NsproxyInfo, ReapEvent, Reason, UNKNOWN, What,
+    BREACH_FOREIGN, BREACH_IN_USE, Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header,
+    NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, ReapEvent,
+    Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -21,8 +22,8 @@ use tracer_common::walk::{
 };
 
 use crate::model::{
-    Actor, Body, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts, WalkInit,
-    WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
+    Actor, Body, Breaches, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts,
+    WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
 
@@ -92,6 +93,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::TaskReaped => cursor.expect_exactly("reap event", size_of::<ReapEvent>())?,
     }
     let origin = origin(&mut cursor)?;
+    let mut breaches = Breaches::default();
     let body = match what {
         What::NsCreated => Body::Created(ns_facts(&mut cursor)?),
         What::NsActivity => Body::Activity {
@@ -133,18 +135,23 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             cursor.skip(REASON + size_of::<NsproxyInfo>())?;
             Body::NsproxyInstalled(nsproxy(&mut cursor, "to")?)
         }
-        What::Switched => switched(&mut cursor)?,
+        What::Switched => switched(&mut cursor, &mut breaches)?,
         What::NsproxyFreed => {
-            cursor.skip(REASON)?;
+            cursor.skip(size_of::<u32>())?;
+            breaches = self::breaches(&mut cursor)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
         What::TaskExited => Body::TaskExited(task::exited(&mut cursor)?),
         What::TaskReaped => Body::TaskReaped(task::reaped(&mut cursor)?),
     };
-    Ok(Event { origin, body })
+    Ok(Event {
+        origin,
+        body,
+        breaches,
+    })
 }
 
-/// Size of [`NsproxyEvent`]'s reason with its padding, in bytes.
+/// Size of [`NsproxyEvent`]'s reason and breaches, in bytes.
 const REASON: usize = 8;
 
 /// Decodes the records of a walk, in order. After an unknown or truncated
@@ -309,7 +316,7 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
     let inode = cursor.u64()?;
     let inum = cursor.nonzero_u32("inode number")?;
     let kind = kind(cursor)?;
-    let facts = NsFacts {
+    let mut facts = NsFacts {
         key,
         kind,
         inum,
@@ -324,8 +331,13 @@ fn ns_facts(cursor: &mut Cursor<'_>) -> Result<NsFacts, DecodeError> {
         inode: Key::new(inode),
         creds: known(cursor.u32()?),
         pids: known(cursor.u32()?),
-        pids_disabled: cursor.u32()? & NS_PIDS_DISABLED != 0,
+        pids_disabled: false,
     };
+    let flags = cursor.u32()?;
+    facts.pids_disabled = flags & NS_PIDS_DISABLED != 0;
+    if flags & NS_ACTIVE_MINUS_ONE != 0 {
+        facts.active = Some((-1_i32).cast_unsigned());
+    }
     cursor.skip(4)?;
     debug_assert_eq!(cursor.offset() - start, size_of::<NsInfo>());
     Ok(facts)
@@ -354,7 +366,7 @@ fn cause(cursor: &mut Cursor<'_>) -> Result<Option<Cause>, DecodeError> {
     }
 }
 
-fn switched(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
+fn switched(cursor: &mut Cursor<'_>, breaches: &mut Breaches) -> Result<Body, DecodeError> {
     let offset = cursor.offset();
     let value = cursor.u32()?;
     let reason = Reason::from_u32(value).ok_or(DecodeError::Unknown {
@@ -362,11 +374,27 @@ fn switched(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
         offset,
         value,
     })?;
-    cursor.skip(4)?;
+    *breaches = self::breaches(cursor)?;
     Ok(Body::Switched {
         reason,
         from: nsproxy(cursor, "from")?,
         to: maybe_nsproxy(cursor)?,
+    })
+}
+
+fn breaches(cursor: &mut Cursor<'_>) -> Result<Breaches, DecodeError> {
+    let offset = cursor.offset();
+    let value = cursor.u32()?;
+    if value & !(BREACH_FOREIGN | BREACH_IN_USE) != 0 {
+        return Err(DecodeError::Unknown {
+            field: "breaches",
+            offset,
+            value,
+        });
+    }
+    Ok(Breaches {
+        foreign: value & BREACH_FOREIGN != 0,
+        in_use: value & BREACH_IN_USE != 0,
     })
 }
 

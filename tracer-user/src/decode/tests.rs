@@ -321,11 +321,64 @@ fn nsproxy_events_take_the_side_they_mean() {
             }
         );
     }
+    assert_eq!(
+        event(&switched_for(Reason::Setns).0).unwrap().breaches,
+        Breaches::default()
+    );
     let exit = switched_for(Reason::Exit).u64(offset_of!(NsproxyEvent, to), 0);
     assert!(matches!(
         event(&exit.0).unwrap().body,
         Body::Switched { to: None, .. }
     ));
+}
+
+#[test]
+fn breaches_are_what_the_kernel_programs_saw() {
+    let breaches = offset_of!(NsproxyEvent, breaches);
+    let foreign = switched_for(Reason::Exit).u32(breaches, BREACH_FOREIGN);
+    assert_eq!(
+        event(&foreign.0).unwrap().breaches,
+        Breaches {
+            foreign: true,
+            in_use: false
+        }
+    );
+    let in_use = nsproxy_event(What::NsproxyFreed).u32(breaches, BREACH_IN_USE);
+    assert_eq!(
+        event(&in_use.0).unwrap().breaches,
+        Breaches {
+            foreign: false,
+            in_use: true
+        }
+    );
+    let both = BREACH_FOREIGN | BREACH_IN_USE;
+    for record in [
+        nsproxy_event(What::NsproxyFreed),
+        switched_for(Reason::Exit),
+    ] {
+        let error = event(&record.u32(breaches, both << 1).0).unwrap_err();
+        assert_eq!(
+            error,
+            DecodeError::Unknown {
+                field: "breaches",
+                offset: breaches,
+                value: both << 1
+            }
+        );
+    }
+}
+
+#[test]
+fn one_below_zero_is_not_unread() {
+    let at = offset_of!(NsEvent, ns);
+    let record = ns_event(What::NsLastRef)
+        .u32(at + offset_of!(NsInfo, active), UNKNOWN)
+        .u32(at + offset_of!(NsInfo, flags), NS_ACTIVE_MINUS_ONE);
+    let Body::LastRef(facts) = event(&record.0).unwrap().body else {
+        panic!("not a last reference");
+    };
+    assert_eq!(facts.active.map(u32::cast_signed), Some(-1));
+    assert!(!facts.pids_disabled);
 }
 
 #[test]
@@ -529,6 +582,46 @@ fn a_walked_procfs_leads_to_its_namespace() {
 }
 
 #[test]
+fn the_end_of_an_init_is_about_its_namespace() {
+    let flags = offset_of!(NsEvent, ns) + offset_of!(NsInfo, flags);
+    let body = |what| {
+        let record = ns_event(what).u32(flags, NS_PIDS_DISABLED);
+        event(&record.0).unwrap().body
+    };
+    let facts = NsFacts {
+        pids_disabled: true,
+        ..net()
+    };
+    assert_eq!(body(What::InitDying), Body::InitDying(facts));
+    assert_eq!(body(What::InitDead), Body::InitDead(facts));
+}
+
+#[test]
+fn a_walked_init_has_a_number_at_each_level() {
+    let numbers = offset_of!(layout::WalkInit, numbers);
+    let record = |level| {
+        Record::zeroed(size_of::<layout::WalkInit>())
+            .u32(offset_of!(layout::WalkInit, tag), Tag::Init as u32)
+            .u32(offset_of!(layout::WalkInit, level), level)
+            .u64(offset_of!(layout::WalkInit, pid_ns), 0x2000)
+            .u32(offset_of!(layout::WalkInit, pid), 1234)
+            .u32(numbers, 1234)
+            .u32(numbers + 4, 7)
+            .u32(numbers + 8, 1)
+    };
+    let Some(Ok(WalkRecord::Init(init))) = walk(&record(2).0).next() else {
+        panic!("not an init");
+    };
+    assert_eq!((init.pid_ns, init.pid), (Key::new(0x2000).unwrap(), 1234));
+    assert_eq!(init.numbers.as_slice(), [1234, 7, 1]);
+    let too_deep = PID_LEVELS as u32;
+    assert!(matches!(
+        walk(&record(too_deep).0).next(),
+        Some(Err(DecodeError::Unknown { offset: 4, value, .. })) if value == too_deep
+    ));
+}
+
+#[test]
 fn a_truncated_walk_ends_with_an_error() {
     let bytes = [walked_task().0, walked_ns().0].concat();
     let first = walked_task().0.len();
@@ -551,9 +644,15 @@ fn a_walk_stops_at_an_unknown_record_but_passes_a_bad_field() {
     let records: Vec<_> = walk(&bytes).map(|record| record.is_ok()).collect();
     assert_eq!(records, [false, true]);
 
-    let bytes = [walked_task().u32(0, 5).0, walked_task().0].concat();
-    let records: Vec<_> = walk(&bytes).map(|record| record.is_ok()).collect();
-    assert_eq!(records, [false]);
+    let bytes = [walked_task().u32(0, 6).0, walked_task().0].concat();
+    let records: Vec<_> = walk(&bytes).collect();
+    assert!(
+        matches!(
+            records.as_slice(),
+            [Err(DecodeError::Unknown { value: 6, .. })]
+        ),
+        "{records:?}"
+    );
 }
 
 proptest! {
@@ -566,13 +665,13 @@ proptest! {
     /// Right length and right first word, so that all fields are reached.
     #[test]
     fn no_fields_can_break_it(
-        what in 1u32..13,
-        tag in 1u32..5,
+        what in 1u32..21,
+        tag in 1u32..6,
         mut bytes in prop::collection::vec(any::<u8>(), 280),
     ) {
         bytes[..4].copy_from_slice(&what.to_ne_bytes());
         let _ = event(&bytes);
-        let _ = event(&bytes[..136]);
+        let _ = event(&bytes[..size_of::<NsEvent>()]);
         bytes[..4].copy_from_slice(&tag.to_ne_bytes());
         let _ = walk(&bytes).count();
     }

@@ -19,7 +19,7 @@ use tracer_common::layout::ABSENT;
 use self::kernel::Kernel;
 use crate::{
     decode,
-    model::{Config, Tracker, Transition},
+    model::{Config, Tracker, Transition, What},
 };
 
 pub use contract::{KernelTotals, Limits, Notice, Options, Selection};
@@ -43,6 +43,8 @@ pub struct Engine {
     /// `None` if only a walk was asked for.
     stream: Option<Stream>,
     tap: Tap,
+    /// Rules that the first walk found broken, until somebody asks.
+    found: Vec<Transition>,
 }
 
 /// What keeps coming from the kernel.
@@ -104,9 +106,14 @@ impl Engine {
             limits: Limits::default(),
             stream,
             tap,
+            found: Vec::new(),
         };
         // The first merge tells of nothing new: what is there was there.
-        engine.walk(&mut Vec::new())?;
+        // But a rule that is broken is, whenever that was.
+        let mut found = Vec::new();
+        engine.walk(&mut found)?;
+        found.retain(|transition| matches!(transition.what, What::Violation(_)));
+        engine.found = found;
         Ok(engine)
     }
 
@@ -133,6 +140,10 @@ impl Engine {
         transitions: &mut Vec<Transition>,
         notices: &mut Vec<Notice>,
     ) -> Result<(), EngineError> {
+        if !self.found.is_empty() {
+            transitions.append(&mut self.found);
+            return Ok(());
+        }
         let Some(stream) = &mut self.stream else {
             return std::future::pending().await;
         };
@@ -165,6 +176,7 @@ impl Engine {
         transitions: &mut Vec<Transition>,
         notices: &mut Vec<Notice>,
     ) -> Result<(), EngineError> {
+        transitions.append(&mut self.found);
         self.drain_all(transitions);
         self.check(transitions, notices)
     }

@@ -8,6 +8,7 @@ mod namespace;
 mod nsproxy;
 mod observation;
 mod people;
+mod rules;
 mod task;
 mod tracker;
 mod transition;
@@ -15,8 +16,11 @@ mod walk;
 
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, Reaper, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
-pub use observation::{Body, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts};
+pub use observation::{
+    Body, Breaches, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts,
+};
 pub use people::{Init, People, Person, PidNumbers, TaskState};
+pub use rules::{Rule, SignedCounts, Violation};
 pub use task::{Exited, HandedOver, Reaped, TaskEnd};
 pub use tracker::{Census, Config, Corrections, Tracker};
 pub use transition::{Chain, ChainLink, InitStep, Lifecycle, Switch, Transition, What};

@@ -39,6 +39,19 @@ pub struct Event {
     pub origin: Origin,
     /// What.
     pub body: Body,
+    /// Which rules that breaks.
+    pub breaches: Breaches,
+}
+
+/// Rules that the kernel programs saw broken when they looked. All others are
+/// judged by the [`super::Tracker`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Breaches {
+    /// [`Body::Switched`]: another task did that to the origin's task, which
+    /// runs already.
+    pub foreign: bool,
+    /// [`Body::NsproxyFreed`]: the origin's task still has it.
+    pub in_use: bool,
 }
 
 /// When an event happened, and which task ran.

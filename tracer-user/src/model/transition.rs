@@ -2,7 +2,7 @@
 
 use tracer_common::event::{Cause, Reason};
 
-use super::{Actor, Namespace, Nsproxy, TaskEnd};
+use super::{Actor, Namespace, Nsproxy, TaskEnd, Violation};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +51,8 @@ pub enum What {
     Switched(Switch),
     /// An nsproxy is no more.
     NsproxyFreed(Nsproxy),
+    /// The kernel broke a rule of its own.
+    Violation(Box<Violation>),
     /// A task exited or was reaped. Only said if somebody asked for it.
     TaskEnd(Box<TaskEnd>),
 }

@@ -22,6 +22,8 @@ pub enum EventName {
     Switched,
     /// An nsproxy is no more.
     NsproxyFreed,
+    /// The kernel broke a rule of its own.
+    Violation,
     /// Records were lost.
     Lost,
     /// The picture was renewed by a walk.
@@ -34,7 +36,7 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -46,6 +48,7 @@ impl EventName {
         Self::Init(InitStep::Dead),
         Self::Switched,
         Self::NsproxyFreed,
+        Self::Violation,
         Self::Lost,
         Self::Resync,
         Self::Exited,
@@ -60,6 +63,7 @@ impl EventName {
             Self::Init(step) => step.name(),
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
+            Self::Violation => "violation",
             Self::Lost => "lost",
             Self::Resync => "resync",
             Self::Exited => "exited",
@@ -75,6 +79,7 @@ impl EventName {
             What::Init { step, .. } => Self::Init(*step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
+            What::Violation(_) => Self::Violation,
             What::TaskEnd(end) => match **end {
                 TaskEnd::Exited { .. } => Self::Exited,
                 TaskEnd::Reaped { .. } => Self::Reaped,
@@ -204,6 +209,12 @@ impl Filter {
                     None => holds(&switch.from, &self.initial).any(asked),
                 },
                 What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
+                // One of a task without an nsproxy is of no type.
+                What::Violation(violation) => match (&violation.namespace, &violation.nsproxy) {
+                    (Some(ns), _) => self.kinds.contains(&ns.kind),
+                    (None, Some(nsproxy)) => holds(nsproxy, &self.initial).any(asked),
+                    (None, None) => true,
+                },
                 What::TaskEnd(_) => true,
             }
     }
@@ -224,6 +235,13 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
             None => in_any_slot(wanted, &switch.from),
         },
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
+        What::Violation(violation) => {
+            violation.namespace.as_ref().is_some_and(|ns| wanted.is(ns))
+                || violation
+                    .nsproxy
+                    .as_ref()
+                    .is_some_and(|nsproxy| in_any_slot(wanted, nsproxy))
+        }
         What::TaskEnd(_) => true,
     }
 }

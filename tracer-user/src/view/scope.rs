@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{filter::concerned, switch::changed};
-use crate::model::{Lifecycle, NsId, NsproxyId, Transition, What};
+use crate::model::{Lifecycle, Namespace, NsId, NsproxyId, Transition, What};
 
 /// What a trace of some tasks must remember in order to tell what concerns
 /// them: the namespaces and nsproxies that they made or moved into.
@@ -61,6 +61,14 @@ impl Scope {
                 .any(|ns| self.created.contains(&ns.id) || self.entered.contains(&ns.id)),
             What::Switched(_) | What::TaskEnd(_) => false,
             What::NsproxyFreed(nsproxy) => self.nsproxies.contains(&nsproxy.id),
+            What::Violation(violation) => {
+                let is_known =
+                    |ns: &Namespace| self.created.contains(&ns.id) || self.entered.contains(&ns.id);
+                violation.namespace.as_ref().is_some_and(is_known)
+                    || violation
+                        .nsproxy
+                        .is_some_and(|nsproxy| self.nsproxies.contains(&nsproxy.id))
+            }
         }
     }
 
@@ -92,7 +100,11 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_) | What::Chain(_) | What::Init { .. } | What::TaskEnd(_) => {}
+            What::Switched(_)
+            | What::Chain(_)
+            | What::Init { .. }
+            | What::Violation(_)
+            | What::TaskEnd(_) => {}
             What::NsproxyFreed(nsproxy) => {
                 self.nsproxies.remove(&nsproxy.id);
             }
@@ -104,7 +116,8 @@ impl Scope {
             What::Namespace { actor, .. } | What::Init { actor, .. } => actor.as_ref(),
             What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
-            What::NsproxyFreed(_) => None,
+            // Whoever it was: the kernel broke a rule.
+            What::NsproxyFreed(_) | What::Violation(_) => None,
             What::TaskEnd(end) => Some(end.task()),
         };
         task.is_some_and(|task| Some(task.tgid) == self.own_tgid)

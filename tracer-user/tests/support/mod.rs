@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Census, Comm, Config, Contributors, Corrections, Event, Key, Lifecycle, Namespace,
-    NsFacts, NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk, WalkNs,
-    WalkNsproxy, WalkProcfs, WalkRecord, WalkTask, What,
+    Actor, Body, Breaches, Census, Comm, Config, Contributors, Corrections, Event, Key, Lifecycle,
+    Namespace, NsFacts, NsId, NsproxyFacts, Origin, SlotFacts, State, Tracker, Transition, Walk,
+    WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask, What,
 };
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
@@ -113,6 +113,8 @@ pub(crate) struct World {
     /// Sets [`Origin::selected`] and [`Origin::is_actor`] of what follows.
     pub(crate) selected: bool,
     pub(crate) is_actor: bool,
+    /// Sets [`Event::breaches`] of the next sentence.
+    pub(crate) breaches: Breaches,
     /// The thread that runs.
     pub(crate) thread: u32,
     /// What the last sentence caused, in full.
@@ -132,6 +134,7 @@ impl World {
             now: 1_000_000_000_000,
             selected: false,
             is_actor: true,
+            breaches: Breaches::default(),
             thread: ACTOR.pid,
             transitions: Vec::new(),
             names: HashMap::new(),
@@ -252,6 +255,7 @@ impl World {
                 selected: self.selected,
             },
             body,
+            breaches: std::mem::take(&mut self.breaches),
         };
         self.transitions.clear();
         self.tracker.apply(&event, &mut self.transitions);
@@ -274,6 +278,9 @@ impl World {
                     story.push(format!("switched by {}", switch.reason.name()));
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
+                What::Violation(violation) => {
+                    story.push(format!("{} broken", violation.rule.name()));
+                }
                 What::Init { step, ns, .. } => {
                     story.push(format!("{} of {}", step.name(), self.name(ns)));
                 }
@@ -308,7 +315,8 @@ impl World {
                 What::Switched(_)
                 | What::NsproxyFreed(_)
                 | What::TaskEnd(_)
-                | What::Init { .. } => {}
+                | What::Init { .. }
+                | What::Violation(_) => {}
             }
         }
         causes

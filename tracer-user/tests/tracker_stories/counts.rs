@@ -18,7 +18,11 @@ fn a_negative_count_is_not_active() {
     let mut kernel = World::walked(COUNTS);
     let net = kernel.ns("net");
     kernel.created(&net);
-    assert_eq!(kernel.count(&net, (-2_i32).cast_unsigned()), NOTHING);
+    assert_eq!(
+        kernel.count(&net, (-2_i32).cast_unsigned()),
+        ["count_below_zero broken"]
+    );
+    assert_eq!(kernel.state(&net), Some(State::Inactive));
 }
 
 #[test]

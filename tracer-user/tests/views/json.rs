@@ -15,8 +15,8 @@ use tracer_common::{event::Reason, kind::NsKind};
 use crate::{
     schemas::{assert_valid, schema, validator},
     values::{
-        actor, chain, clock, end, every_transition, exited, initial, initial_nsproxy, namespace,
-        reaped, report, step, switch,
+        actor, below_zero, chain, clock, end, every_transition, exited, foreign_switch, initial,
+        initial_nsproxy, namespace, reaped, report, step, switch,
     },
 };
 
@@ -279,6 +279,28 @@ fn a_chain_has_its_members_in_order() {
         assert_eq!(members[index]["namespace"]["id"], id);
         assert_eq!(member(id), ("deactivated".into(), "owned_went".into()));
     }
+}
+
+#[test]
+fn a_violation_has_the_rule_and_the_evidence() {
+    let value = written(&json::transition(&below_zero(), &clock()));
+    assert_eq!(value["event"], "violation");
+    assert_eq!(value["rule"], "count_below_zero");
+    assert_eq!(value["namespace"]["id"], 57);
+    assert_eq!(
+        value["counts"],
+        json!({ "holders": null, "references": 2, "active": -1 })
+    );
+    assert_eq!(
+        (&value["task"], &value["nsproxy"]),
+        (&Value::Null, &Value::Null)
+    );
+    let value = written(&json::transition(&foreign_switch(), &clock()));
+    assert_eq!(value["rule"], "foreign_switch");
+    assert_eq!(value["task"]["pid"], 100);
+    assert_eq!(value["nsproxy"]["nsproxy"], 12);
+    assert_eq!(value["counts"]["holders"], 1);
+    assert_eq!(value["namespace"], Value::Null);
 }
 
 #[test]

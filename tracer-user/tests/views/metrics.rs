@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
     engine::{KernelTotals, Limits, Notice},
-    model::{Census, InitStep, Lifecycle, State},
+    model::{Census, InitStep, Lifecycle, Rule, State},
     view::metrics::{Format, Metrics},
 };
 use tracer_common::{event::Reason, kind::NsKind};
 
-use crate::values::{chain, every_transition, init, namespace, report, step};
+use crate::values::{
+    below_zero, chain, every_transition, foreign_switch, init, namespace, report, step,
+};
 
 /// Samples by name and labels.
 fn samples(metrics: &Metrics, format: Format) -> BTreeMap<String, f64> {
@@ -102,6 +104,16 @@ fn every_label_set_is_there_from_the_start() {
     ]
     .map(String::from)
     .into();
+    for rule in [
+        "foreign_switch",
+        "new_not_fresh",
+        "count_below_zero",
+        "null_while_alive",
+        "freed_while_used",
+    ] {
+        expected.insert(format!("nslife_rule_violations_total{{rule=\"{rule}\"}}"));
+        expected.insert(format!("nslife_rule_checks_total{{rule=\"{rule}\"}}"));
+    }
     for kind in NsKind::ALL.map(NsKind::name) {
         for state in State::ALL.map(State::name) {
             expected.insert(format!(
@@ -216,6 +228,24 @@ fn a_chain_counts_each_of_its_steps() {
     };
     assert_eq!((length("2.0"), length("4.0")), (0.0, 1.0));
     assert_eq!(value(&metrics, "nslife_cascade_length_sum"), 3.0);
+}
+
+#[test]
+fn violations_and_checks_are_counted_by_rule() {
+    let metrics = Metrics::new("1.2.3");
+    for transition in [below_zero(), below_zero(), foreign_switch()] {
+        metrics.transition(&transition);
+    }
+    for (rule, count) in Rule::ALL.into_iter().zip([1.0, 0.0, 2.0, 0.0, 0.0]) {
+        let sample = format!("nslife_rule_violations_total{{rule=\"{}\"}}", rule.name());
+        assert_eq!(value(&metrics, &sample), count, "{sample}");
+    }
+    metrics.checks(&[1, 2, 3, 4, 5]);
+    metrics.checks(&[1, 2, 3, 4, 6]);
+    for (rule, count) in Rule::ALL.into_iter().zip([1.0, 2.0, 3.0, 4.0, 6.0]) {
+        let sample = format!("nslife_rule_checks_total{{rule=\"{}\"}}", rule.name());
+        assert_eq!(value(&metrics, &sample), count, "{sample}");
+    }
 }
 
 #[test]

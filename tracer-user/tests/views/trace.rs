@@ -15,8 +15,8 @@ use tracer_common::{
 };
 
 use crate::values::{
-    actor, at, chain, clock, every_transition, init, initial_ids, initial_nsproxy, namespace,
-    nsproxy_with, step, switch,
+    actor, at, below_zero, chain, clock, every_transition, foreign_switch, init, initial_ids,
+    initial_nsproxy, namespace, nsproxy_with, step, switch,
 };
 
 fn text(palette: Palette) -> TraceText {
@@ -129,6 +129,15 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
         init(InitStep::Dead, Some(20_000_000)),
     ];
     assert_eq!(shown(&both), expected);
+}
+
+#[test]
+fn a_violation_names_the_rule_and_the_evidence() {
+    let expected = "\
+TIME             EVENT          TYPE          INUM      ID  WHAT
+03:00:02.500000  violation      net     4026532057      57  count_below_zero: active -1, references 2
+03:00:02.500000  violation      -                -       -  foreign_switch: victim[100], holders 1, nsproxy 12: net 4026532057";
+    assert_eq!(shown(&[below_zero(), foreign_switch()]), expected);
 }
 
 #[test]

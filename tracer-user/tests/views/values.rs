@@ -6,8 +6,8 @@ use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
         Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, HandedOver, InitStep,
-        Lifecycle, Namespace, NsId, Nsproxy, NsproxyId, Reaped, Reaper, State, Switch, TaskEnd,
-        Transition, What,
+        Lifecycle, Namespace, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule, SignedCounts, State,
+        Switch, TaskEnd, Transition, Violation, What,
     },
     view::clock::Clock,
 };
@@ -249,6 +249,36 @@ pub(crate) fn switch(
     }))
 }
 
+/// The active count of a network namespace is below zero.
+pub(crate) fn below_zero() -> Transition {
+    at(What::Violation(Box::new(Violation {
+        rule: Rule::CountBelowZero,
+        task: None,
+        nsproxy: None,
+        namespace: Some(namespace(57, NsKind::Net)),
+        counts: SignedCounts {
+            refs: Some(2),
+            active: Some(-1),
+            nsproxy: None,
+        },
+    })))
+}
+
+/// Somebody else put a task into a network namespace.
+pub(crate) fn foreign_switch() -> Transition {
+    let net = namespace(57, NsKind::Net);
+    at(What::Violation(Box::new(Violation {
+        rule: Rule::ForeignSwitch,
+        task: Some(actor(100, b"victim")),
+        nsproxy: Some(nsproxy_with(12, Slot::Net, &net)),
+        namespace: None,
+        counts: SignedCounts {
+            nsproxy: Some(1),
+            ..SignedCounts::default()
+        },
+    })))
+}
+
 /// One transition of every kind.
 pub(crate) fn every_transition() -> Vec<Transition> {
     let net = namespace(57, NsKind::Net);
@@ -267,6 +297,7 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     all.push(chain());
     all.push(init(InitStep::Dying, None));
     all.push(init(InitStep::Dead, Some(20_000_000)));
+    all.extend([below_zero(), foreign_switch()]);
     all.extend([exited(), reaped()]);
     all
 }

@@ -116,6 +116,8 @@ pub(super) struct Entry {
     pub(super) queued: bool,
     /// The namespace that it owns which, by changing, changes this one.
     pub(super) pulled_by: Option<NsHandle>,
+    /// One of its counts was below zero when last read.
+    pub(super) below_zero: bool,
 }
 
 impl Entry {
@@ -138,6 +140,7 @@ impl Entry {
             quiet: false,
             queued: false,
             pulled_by: None,
+            below_zero: false,
         }
     }
 

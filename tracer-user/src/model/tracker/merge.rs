@@ -50,7 +50,7 @@ impl Corrections {
                 Lifecycle::Created | Lifecycle::Destroyed => {}
             },
             What::Chain(chain) => self.states += chain.links.len() as u64,
-            What::Switched(_) | What::Init { .. } => {}
+            What::Switched(_) | What::Init { .. } | What::Violation(_) => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
             // No walk brings those to light.
             What::TaskEnd(_) => {}
@@ -99,6 +99,7 @@ impl Tracker {
         self.settle(sink);
         self.speak_again();
         self.chains.end_all(sink);
+        self.judge_walk(walk, sink);
         self.complete = walk.all_of;
 
         let mut done = Corrections::default();

@@ -26,6 +26,7 @@ mod merge;
 mod nsproxies;
 mod people;
 mod procfs;
+mod rules;
 mod sink;
 mod tasks;
 mod tombstones;
@@ -44,6 +45,7 @@ use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
 use procfs::Procfs;
+use rules::Rules;
 use sink::Sink;
 use tombstones::Tombstones;
 
@@ -112,6 +114,8 @@ pub struct Tracker {
     /// The initial network and mount namespaces where they have no fixed
     /// inode numbers (up to 6.17).
     initial_keys: Vec<Key>,
+    /// Whether the kernel keeps its rules.
+    rules: Rules,
 }
 
 impl Tracker {
@@ -138,6 +142,7 @@ impl Tracker {
             walks: 0,
             complete: [false; NsKind::COUNT],
             initial_keys: Vec::new(),
+            rules: Rules::default(),
         }
     }
 
@@ -189,6 +194,7 @@ impl Tracker {
         }
         self.settle(sink);
         self.speak_again();
+        self.judge(event, sink);
         if !self.config.kernel_counts {
             self.chains.end_all(sink);
         }
@@ -295,7 +301,7 @@ fn cause_of(body: &Body) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Actor, Comm, NsproxyFacts, Origin, SlotFacts};
+    use super::super::{Actor, Breaches, Comm, NsproxyFacts, Origin, SlotFacts};
     use super::*;
 
     /// Nobody sees what is only referred to, so nobody would see it pile up.
@@ -329,7 +335,14 @@ mod tests {
                     is_actor: false,
                     selected: false,
                 };
-                tracker.apply(&Event { origin, body }, &mut transitions);
+                tracker.apply(
+                    &Event {
+                        origin,
+                        body,
+                        breaches: Breaches::default(),
+                    },
+                    &mut transitions,
+                );
             }
         }
         assert!(tracker.namespaces.is_empty() && tracker.by_key.is_empty());

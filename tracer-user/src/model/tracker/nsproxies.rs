@@ -20,6 +20,8 @@ pub(super) struct Held {
     pub(super) last_seen: u64,
     /// The number of the last walk that met it.
     pub(super) walked: u64,
+    /// A task had it, and yet nobody held it, when last walked.
+    pub(super) broken: bool,
 }
 
 /// What is still known of an nsproxy that was freed.
@@ -124,6 +126,7 @@ impl Tracker {
             first_seen: time,
             last_seen: time,
             walked: 0,
+            broken: false,
         };
         self.nsproxies.insert(facts.key, held);
         self.census.nsproxies += 1;
@@ -187,7 +190,7 @@ impl Tracker {
     }
 
     /// An nsproxy as an event shows it, whether or not it is in use.
-    fn describe(&mut self, facts: &NsproxyFacts) -> Nsproxy {
+    pub(super) fn describe(&mut self, facts: &NsproxyFacts) -> Nsproxy {
         if let Some(held) = self.nsproxies.get(&facts.key)
             && held.facts.slots == facts.slots
         {

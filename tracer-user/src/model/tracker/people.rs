@@ -4,7 +4,7 @@
 //! (`disable_pid_allocation`), and the init has not exited yet. When it has,
 //! nobody else is left.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tracer_common::kind::NsKind;
 
 use super::super::{
@@ -145,8 +145,18 @@ impl Tracker {
         }
     }
 
-    /// Which of the inits that get no more pids are still dying.
+    /// Which of the inits that get no more pids are still dying. The last thread
+    /// of an init is the one that waits, and its leader may have exited before.
     fn judge_inits(&mut self, walk: &Walk, inits: &HashMap<NsHandle, &WalkTask>) {
+        let living: HashSet<u32> = match inits.is_empty() {
+            true => HashSet::new(),
+            false => walk
+                .tasks
+                .iter()
+                .filter(|task| task.exit_state == 0)
+                .map(|task| task.tgid)
+                .collect(),
+        };
         for record in &walk.namespaces {
             if !record.ns.pids_disabled {
                 continue;
@@ -155,7 +165,7 @@ impl Tracker {
                 continue;
             };
             let reaper = match inits.get(&handle) {
-                Some(init) if init.exit_state == 0 => Some(Reaper::Dying {
+                Some(init) if living.contains(&init.tgid) => Some(Reaper::Dying {
                     began: self.dying.get(&handle).copied().flatten(),
                 }),
                 Some(_) => Some(Reaper::Dead),

@@ -3,7 +3,7 @@
 use tracer_common::event::Cause;
 
 use super::super::{
-    Actor, Lifecycle, Namespace, Nsproxy, Origin, Switch, TaskEnd, Transition, What,
+    Actor, Lifecycle, Namespace, Nsproxy, Origin, Switch, TaskEnd, Transition, Violation, What,
 };
 
 /// Takes the transitions that one observation causes, and knows what they
@@ -120,6 +120,10 @@ impl<'a> Sink<'a> {
 
     pub(super) fn task_end(&mut self, end: TaskEnd) {
         self.say(What::TaskEnd(Box::new(end)));
+    }
+
+    pub(super) fn violation(&mut self, violation: Violation) {
+        self.say(What::Violation(Box::new(violation)));
     }
 
     pub(super) fn say(&mut self, what: What) {

@@ -59,8 +59,23 @@ enum Body {
         nsproxy: u64,
         namespaces: Slots,
     },
+    Violation {
+        rule: &'static str,
+        task: Option<TaskJson>,
+        nsproxy: Option<NsproxyJson>,
+        namespace: Option<NamespaceJson>,
+        counts: CountsJson,
+    },
     TaskEnd(EndJson),
     Notice(Notice),
+}
+
+/// Counts with their sign.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+struct CountsJson {
+    holders: Option<i32>,
+    references: Option<i32>,
+    active: Option<i32>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -160,6 +175,17 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
         What::NsproxyFreed(freed) => Body::NsproxyFreed {
             nsproxy: freed.id.0,
             namespaces: slots(freed),
+        },
+        What::Violation(violation) => Body::Violation {
+            rule: violation.rule.name(),
+            task: violation.task.as_ref().map(task),
+            nsproxy: violation.nsproxy.as_ref().map(nsproxy),
+            namespace: violation.namespace.as_ref().map(|ns| namespace(ns, clock)),
+            counts: CountsJson {
+                holders: violation.counts.nsproxy,
+                references: violation.counts.refs,
+                active: violation.counts.active,
+            },
         },
         What::TaskEnd(ended) => Body::TaskEnd(end(ended, transition.at, clock)),
     };

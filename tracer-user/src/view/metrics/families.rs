@@ -38,6 +38,11 @@ pub(super) struct CauseLabels {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct RuleLabels {
+    pub(super) rule: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(super) struct StateLabels {
     pub(super) state: &'static str,
 }
@@ -62,6 +67,8 @@ pub(super) struct Families {
     pub(super) dying_took: DyingTimes,
     pub(super) switches: Family<ReasonLabels, Counter>,
     pub(super) nsproxies: Gauge,
+    pub(super) rule_violations: Family<RuleLabels, Counter>,
+    pub(super) rule_checks: Family<RuleLabels, Counter>,
     pub(super) events: Counter,
     pub(super) lost: Family<CauseLabels, Counter>,
     pub(super) resyncs: Counter,
@@ -174,6 +181,16 @@ impl Families {
             "nsproxies",
             "Sets of namespaces shared by tasks",
             self.nsproxies.clone(),
+        );
+        ours.register(
+            "rule_violations",
+            "Rules of its own that the kernel broke",
+            self.rule_violations.clone(),
+        );
+        ours.register(
+            "rule_checks",
+            "How often nslife judged whether the kernel keeps such a rule",
+            self.rule_checks.clone(),
         );
         ours.register(
             "events",

@@ -20,12 +20,12 @@ use tracer_common::{
 
 use crate::{
     engine::{HookReport, HookState, KernelTotals, Limits, Notice},
-    model::{Census, Lifecycle, State, Transition, What},
+    model::{Census, Lifecycle, Rule, State, Transition, What},
 };
 
 use self::families::{
-    CauseLabels, Families, HookLabels, ReasonLabels, StateLabels, StepCounter, TypeCauseLabels,
-    TypeLabels, TypeStateLabels,
+    CauseLabels, Families, HookLabels, ReasonLabels, RuleLabels, StateLabels, StepCounter,
+    TypeCauseLabels, TypeLabels, TypeStateLabels,
 };
 
 pub use exposition::Format;
@@ -60,6 +60,10 @@ impl Metrics {
         for reason in Reason::ALL {
             metrics.switches(reason);
         }
+        for rule in Rule::ALL {
+            metrics.violations(rule);
+        }
+        metrics.checks(&[0; Rule::COUNT]);
         for step in Lifecycle::ALL {
             for kind in NsKind::ALL {
                 for cause in causes(step, kind) {
@@ -95,6 +99,9 @@ impl Metrics {
             What::Switched(switch) if switch.reason != Reason::Exit => {
                 self.switches(switch.reason).inc();
             }
+            What::Violation(violation) => {
+                self.violations(violation.rule).inc();
+            }
             What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
         }
     }
@@ -129,6 +136,17 @@ impl Metrics {
             }
         }
         self.families.nsproxies.set(signed(census.nsproxies));
+    }
+
+    /// Takes over how often each rule was judged.
+    pub fn checks(&self, checks: &[u64; Rule::COUNT]) {
+        for (rule, &count) in Rule::ALL.into_iter().zip(checks) {
+            let labels = RuleLabels { rule: rule.name() };
+            raise(
+                &self.families.rule_checks.get_or_create_owned(&labels),
+                count,
+            );
+        }
     }
 
     /// Takes over how many pid namespaces are dying, and for how long the first
@@ -209,6 +227,12 @@ impl Metrics {
         self.families.switches.get_or_create_owned(&ReasonLabels {
             reason: reason.name(),
         })
+    }
+
+    fn violations(&self, rule: Rule) -> Counter {
+        self.families
+            .rule_violations
+            .get_or_create_owned(&RuleLabels { rule: rule.name() })
     }
 
     fn lost(&self, cause: &'static str) -> Counter {

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     engine::Notice,
     model::{
-        Actor, Chain, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, What,
+        Actor, Chain, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, Violation,
+        What,
     },
     view::{
         clock::Clock,
@@ -121,6 +122,10 @@ impl TraceText {
                 let what = format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy));
                 self.row(name, at, None, &what)
             }
+            What::Violation(violation) => {
+                let what = self.violation(violation);
+                self.row(name, at, violation.namespace.as_ref(), &what)
+            }
             What::TaskEnd(end) => self.row(name, at, None, &ends::end(end, transition.at)),
         }
     }
@@ -201,6 +206,26 @@ impl TraceText {
         });
         let moves = list(moves).unwrap_or_else(|| "the same namespaces".into());
         format!("{task} {reason}: {moves}")
+    }
+
+    /// Which rule was broken, and the evidence.
+    fn violation(&self, violation: &Violation) -> String {
+        let counts = [
+            ("active", violation.counts.active),
+            ("references", violation.counts.refs),
+            ("holders", violation.counts.nsproxy),
+        ];
+        let counts = counts
+            .into_iter()
+            .filter_map(|(name, count)| Some(format!("{name} {}", count?)));
+        let nsproxy = violation
+            .nsproxy
+            .as_ref()
+            .map(|nsproxy| format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy)));
+        let evidence = violation.task.as_ref().map(task).into_iter().chain(counts);
+        let what = list(evidence.chain(nsproxy));
+        let rule = violation.rule.name();
+        what.map_or_else(|| rule.to_owned(), |what| format!("{rule}: {what}"))
     }
 
     /// What is in an nsproxy, without the initial namespaces.

@@ -83,7 +83,16 @@ impl Listener {
                 self.expect_a_chain(chain);
             }
         }
+        self.expect_no_violation(said);
         check_sums(&self.tracker, self.kernel.config);
+    }
+
+    /// The pretend kernel keeps the rules.
+    fn expect_no_violation(&self, said: usize) {
+        let is_violation = |news: &&Transition| matches!(news.what, What::Violation(_));
+        if let Some(news) = self.transitions[said..].iter().find(is_violation) {
+            self.fail(&format!("{news:?}, and all rules are kept"));
+        }
     }
 
     /// Hears what it has heard before: nothing may come of it, except that a
@@ -110,6 +119,7 @@ impl Listener {
         }
         let before = self.transitions.len();
         let corrections = self.tracker.merge(walk, &mut self.transitions);
+        self.expect_no_violation(before);
         check_sums(&self.tracker, self.kernel.config);
         assert!(corrections.total() > 0 || self.transitions.len() == before);
         corrections

@@ -11,7 +11,7 @@ mod nsproxies;
 mod tasks;
 mod walk;
 
-use nslife::model::{Actor, Body, Config, Event, Key, NsproxyFacts, Origin};
+use nslife::model::{Actor, Body, Breaches, Config, Event, Key, NsproxyFacts, Origin};
 use tracer_common::kind::NsKind;
 
 use self::files::Superblock;
@@ -177,6 +177,7 @@ pub(crate) fn event_at(time: u64, body: Body) -> Event {
             selected: false,
         },
         body,
+        breaches: Breaches::default(),
     }
 }
 

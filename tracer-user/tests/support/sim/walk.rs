@@ -120,7 +120,8 @@ impl Sim {
                 comm: Comm::default(),
                 kthread: false,
                 leader: true,
-                exiting: false,
+                // Their nsproxies are others' business.
+                exiting: true,
                 traced: false,
                 state: 0,
                 exit_state: 0,
