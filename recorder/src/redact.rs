@@ -6,8 +6,8 @@ use std::{collections::HashMap, mem::offset_of, ops::RangeInclusive};
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::{
     event::{
-        CHILDREN, ExitEvent, Header, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, ReapEvent,
-        TaskInfo, UNKNOWN, What,
+        CHILDREN, ExitEvent, Header, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo,
+        ReapEvent, TaskInfo, UNKNOWN, What,
     },
     kind::Slot,
     walk::{Tag, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
@@ -29,6 +29,8 @@ enum Field {
     Key,
     /// Nanoseconds, 64 bits.
     Time,
+    /// The same, or 0 for a time that was not seen.
+    Moment,
     /// The kernel's number for a namespace, 64 bits.
     Id,
     /// See [`NsInfo::guard`], 64 bits.
@@ -43,7 +45,7 @@ enum Field {
     Comm,
 }
 
-use Field::{Cgroup, Comm, Guard, Id, Inum, Key, Pid, Time};
+use Field::{Cgroup, Comm, Guard, Id, Inum, Key, Moment, Pid, Time};
 
 /// Fields of a structure, by offset.
 type Fields = &'static [(usize, Field)];
@@ -54,6 +56,13 @@ const HEADER: Fields = &[
     (offset_of!(Header, pid), Pid),
     (offset_of!(Header, tgid), Pid),
     (offset_of!(Header, comm), Comm),
+];
+
+const NET_CLEANUP: Fields = &[
+    (offset_of!(NetCleanupEvent, begin), Time),
+    (offset_of!(NetCleanupEvent, exits_begin), Moment),
+    (offset_of!(NetCleanupEvent, exits_end), Moment),
+    (offset_of!(NetCleanupEvent, end), Moment),
 ];
 
 const NS: Fields = &[
@@ -182,6 +191,10 @@ impl Redactor {
                 self.fields(bytes, offset_of!(NsproxyEvent, to), &NSPROXY)?;
                 size_of::<NsproxyEvent>()
             }
+            What::NetCleanup => {
+                self.fields(bytes, 0, NET_CLEANUP)?;
+                size_of::<NetCleanupEvent>()
+            }
             What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                 self.fields(bytes, offset_of!(NsEvent, ns), NS)?;
                 self.field(bytes, offset_of!(NsEvent, aux), Key)?;
@@ -296,7 +309,8 @@ impl Redactor {
             Cgroup => &mut self.cgroups,
             Inum => &mut self.inums,
             Pid => &mut self.pids,
-            Time => {
+            Moment if u64::from_ne_bytes(*part_mut(bytes, at)?) == 0 => return Ok(()),
+            Time | Moment => {
                 let word = part_mut(bytes, at)?;
                 *word = self.time(u64::from_ne_bytes(*word))?.to_ne_bytes();
                 return Ok(());

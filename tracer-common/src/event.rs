@@ -64,6 +64,9 @@ pub enum What {
     TaskExited = 16,
     /// A task was reaped ([`ReapEvent`] about it): `release_task`.
     TaskReaped = 17,
+    /// The kernel began or ended a round of cleaning up network namespaces
+    /// ([`NetCleanupEvent`]): `cleanup_net`.
+    NetCleanup = 19,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
     /// about that namespace, with their number).
@@ -90,6 +93,7 @@ impl What {
             15 => Self::InitDead,
             16 => Self::TaskExited,
             17 => Self::TaskReaped,
+            19 => Self::NetCleanup,
             20 => Self::ClimbEnded,
             _ => return None,
         })
@@ -407,6 +411,51 @@ pub struct NsproxyEvent {
     pub to: NsproxyInfo,
 }
 
+/// A round of cleaning up network namespaces, all of which ended before it: one
+/// call of `cleanup_net`. Times are `CLOCK_BOOTTIME`, nanoseconds; 0 for what
+/// was not seen, or not yet.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NetCleanupEvent {
+    /// Who, when.
+    pub header: Header,
+    /// A [`Phase`].
+    pub phase: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// When it began: what came to be queued later is left to the next one.
+    pub begin: u64,
+    /// When the exit functions of the parts of the network were begun to be
+    /// called: the first entry of `ops_undo_list` or `ops_exit_list`.
+    pub exits_begin: u64,
+    /// When that was done: the last return of the same.
+    pub exits_end: u64,
+    /// When the round ended.
+    pub end: u64,
+}
+
+/// How far a round of cleaning up network namespaces has come
+/// ([`NetCleanupEvent::phase`]).
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// `cleanup_net` was entered.
+    Begin = 1,
+    /// It has returned.
+    End = 2,
+}
+
+impl Phase {
+    /// The meaning of [`NetCleanupEvent::phase`], if this build knows it.
+    pub const fn from_u32(raw: u32) -> Option<Self> {
+        match raw {
+            1 => Some(Self::Begin),
+            2 => Some(Self::End),
+            _ => None,
+        }
+    }
+}
+
 /// One task, as read from kernel memory at one moment.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -508,6 +557,7 @@ const _: () = {
     assert!(size_of::<NsEvent>() == 160);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
+    assert!(size_of::<NetCleanupEvent>() == 88);
     assert!(size_of::<TaskInfo>() == 24);
     assert!(size_of::<ExitEvent>() == 376);
     assert!(size_of::<ReapEvent>() == 128);

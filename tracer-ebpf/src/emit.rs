@@ -11,8 +11,8 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{
-        BREACH_FOREIGN, Counter, Header, NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NsEvent, NsInfo,
-        NsproxyEvent, NsproxyInfo, UNKNOWN, What,
+        BREACH_FOREIGN, Counter, Header, NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NetCleanupEvent,
+        NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, Phase, UNKNOWN, What,
     },
     kind::{NsKind, Slot},
     layout::ABSENT,
@@ -22,6 +22,7 @@ use crate::{
     known::{Reading, creds, recall, remember},
     maps::{EVENTS, count},
     mem::{constant, kind_layout, offset, peek, read, read_or},
+    netns::Round,
     pid,
 };
 
@@ -323,16 +324,17 @@ pub fn set_count(info: *mut NsInfo, what: What, kind: NsKind, count: u32) {
     }
 }
 
-/// Writes that a namespace of which only this much is still true was freed.
+/// Writes that a namespace of which only this much is still true was freed, or
+/// is about to be.
 #[inline(always)]
-pub fn freed(key: u64, kind: u32, inum: u32) {
+pub fn parting(what: What, key: u64, kind: u32, inum: u32) {
     let Some(mut entry) = reserve::<NsEvent>() else {
         return;
     };
     let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
-        fill_header(&raw mut (*event).header, What::NsFreed, 0);
+        fill_header(&raw mut (*event).header, what, 0);
         (*event).ns = NsInfo {
             key,
             ns_id: 0,
@@ -464,6 +466,26 @@ fn judged(
             Subject::Was(info) => (*event).from = *info,
         }
         fill_nsproxy(&raw mut (*event).to, to);
+    }
+    entry.submit(0);
+}
+
+/// Writes that a round of cleaning up network namespaces began or ended.
+#[inline(always)]
+pub fn net_cleanup(phase: Phase, round: &Round, end: u64) {
+    let Some(mut entry) = reserve::<NetCleanupEvent>() else {
+        return;
+    };
+    let event = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: `event` is the reserved record; all its fields are written.
+    unsafe {
+        fill_header(&raw mut (*event).header, What::NetCleanup, 0);
+        (*event).phase = phase as u32;
+        (*event).reserved = 0;
+        (*event).begin = round.begin;
+        (*event).exits_begin = round.exits_begin;
+        (*event).exits_end = round.exits_end;
+        (*event).end = end;
     }
     entry.submit(0);
 }

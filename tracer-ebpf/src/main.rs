@@ -22,6 +22,7 @@ mod known;
 mod maps;
 mod mem;
 mod namespace;
+mod netns;
 mod nsfs;
 mod nsproxy;
 mod pid;

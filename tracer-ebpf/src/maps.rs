@@ -14,6 +14,7 @@ use crate::{
     cred::Cred,
     exits::{Adopted, Leaving},
     known::Known,
+    netns::Round,
 };
 
 /// Records to userspace. Userspace sets the size.
@@ -59,6 +60,11 @@ pub static DOING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
 /// the nsproxy is freed. Least recently used, since most outlive the thread.
 #[map]
 pub static LEFT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// The round of cleaning up network namespaces that goes on: the kernel has one
+/// thread for it (`netns_wq`).
+#[map]
+pub static NET_ROUND: Array<Round> = Array::with_max_entries(1, 0);
 
 /// Tasks that have dropped their nsproxy and are not done with their exit, by
 /// address. This map and the two that follow are of use only to a trace that

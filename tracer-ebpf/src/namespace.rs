@@ -13,9 +13,9 @@ use tracer_common::{
 
 use crate::{
     emit::{self, common_of, kind_of},
-    known::{Known, is_initial},
+    known::{Known, is_initial, recall},
     maps::{NAMESPACES, count},
-    mem::{number, offset, read},
+    mem::{number, offset, peek, read},
     select,
 };
 
@@ -100,11 +100,14 @@ fn last_reference(key: u64, kind: NsKind) {
     }
 }
 
-/// 6.18+: `void __ns_tree_remove(struct ns_common *ns, …)`.
+/// 6.18+: `void __ns_tree_remove(struct ns_common *ns, …)`. Network namespaces
+/// get there only when their clean-up has begun.
 #[fentry]
 pub fn ns_tree_remove(ctx: FEntryContext) -> i32 {
     let key = number(&ctx, 0);
-    if let Some(kind) = kind_of(key) {
+    if let Some(kind) = kind_of(key)
+        && !matches!(kind, NsKind::Net)
+    {
         last_reference(key, kind);
     }
     0
@@ -132,6 +135,40 @@ last_ref_programs! {
     last_ref_time: Time;
 }
 
+/// A reference to the namespace at `key` was dropped; if it was the last one,
+/// the namespace waits for a worker or is gone. What still has its number is
+/// there.
+#[inline(always)]
+fn dropped(key: u64, kind: NsKind) {
+    let inum: u32 = peek(key, offset!(ns_inum));
+    let is_unused = peek::<u32>(key, offset!(ns_refs)) == 0;
+    if is_unused && recall(inum, key).is_some() {
+        emit::parting(What::NsLastRef, key, kind as u32, inum);
+    }
+}
+
+/// Up to 6.17: `void put_ipc_ns(struct ipc_namespace *ns)`, left.
+#[fexit]
+pub fn ipc_put(ctx: FExitContext) -> i32 {
+    dropped(common_of(ctx.arg(0), NsKind::Ipc), NsKind::Ipc);
+    0
+}
+
+/// `void netns_put(struct ns_common *ns)`, left: how nsfs drops a reference.
+/// `__put_net` may be inlined there.
+#[fexit]
+pub fn net_put(ctx: FExitContext) -> i32 {
+    dropped(number(&ctx, 0), NsKind::Net);
+    0
+}
+
+/// `void userns_put(struct ns_common *ns)`, left: likewise.
+#[fexit]
+pub fn user_put(ctx: FExitContext) -> i32 {
+    dropped(number(&ctx, 0), NsKind::User);
+    0
+}
+
 /// `void proc_free_inum(unsigned int inum)`, for all types on all kernels,
 /// before the number can be reused. Entries of procfs share the numbers:
 /// those are not in the map.
@@ -146,7 +183,7 @@ pub fn free_inum(ctx: FEntryContext) -> i32 {
     let Some(known) = (unsafe { NAMESPACES.get(inum) }) else {
         return 0;
     };
-    emit::freed(known.key, known.kind, inum);
+    emit::parting(What::NsFreed, known.key, known.kind, inum);
     // Somebody else may have removed it: that is what was wanted.
     let _ = NAMESPACES.remove(inum);
     0

@@ -5,8 +5,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use nslife::model::{
-    Actor, Body, Comm, Config, Exited, Key, NsFacts, NsproxyFacts, PidNumbers, Reaped, SlotFacts,
-    Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
+    Actor, Body, CleanupTimes, Comm, Config, Exited, Key, NsFacts, NsproxyFacts, PidNumbers,
+    Reaped, SlotFacts, Tracker, Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -59,6 +59,15 @@ prop_compose! {
         NsFacts {
             key, kind, inum, ns_id, guard, owner, parent, refs, active, level, owner_uid, inode, creds, pids, pids_disabled,
         }
+    }
+}
+
+prop_compose! {
+    fn cleanup_times()(
+        (began, ended) in (times(), times()),
+        (exits_began, exits_ended) in (option::of(times()), option::of(times())),
+    ) -> CleanupTimes {
+        CleanupTimes { began, exits_began, exits_ended, ended }
     }
 }
 
@@ -129,6 +138,8 @@ fn bodies() -> BoxedStrategy<Body> {
         facts().prop_map(Body::InitDying),
         facts().prop_map(Body::InitDead),
         facts().prop_map(|ns| Body::ClimbEnded(ns.as_ref())),
+        times().prop_map(|at| Body::NetCleanupBegan { at }),
+        cleanup_times().prop_map(Body::NetCleanupEnded),
         facts().prop_map(Body::LastRef),
         facts().prop_map(|ns| Body::Freed(ns.as_ref())),
         (facts(), keys()).prop_map(|(ns, inode)| Body::NsfsOpened { ns, inode }),

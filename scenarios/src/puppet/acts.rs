@@ -109,9 +109,10 @@ pub(super) fn allow_files(count: u32) -> Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// Takes a new UTS namespace, and opens it.
-pub(super) fn new_uts() -> Result<OwnedFd> {
-    sys::unshare(&[NsKind::Uts])?;
+/// Takes a new namespace, and opens it.
+pub(super) fn new_namespace(kind: NsKind) -> Result<OwnedFd> {
+    sys::unshare(&[kind])?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    Ok(open("/proc/thread-self/ns/uts", flags, Mode::empty())?)
+    let path = format!("/proc/thread-self/ns/{}", kind.name());
+    Ok(open(&*path, flags, Mode::empty()).context(path)?)
 }

@@ -89,8 +89,8 @@ enum Order {
     /// Have as many children with these `CLONE_NEW*` flags, each of which exits while another
     /// enters its namespaces.
     Chase { count: u32, flags: u32 },
-    /// Make as many UTS namespaces, and keep a file of each open.
-    Hoard { count: u32 },
+    /// Make as many namespaces of each of these types, and keep a file of each open.
+    Hoard { count: u32, flags: u32 },
     /// Run this, and say what it said.
     Run { argv: Vec<String> },
     /// Trace this process from now on (`PTRACE_SEIZE`).

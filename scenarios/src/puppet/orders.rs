@@ -213,10 +213,13 @@ impl Puppet {
         })
     }
 
-    /// Makes as many UTS namespaces, each kept by an open file, in at most this time.
-    pub(crate) fn hoard(&self, count: u32, patience: Duration) -> Result<()> {
+    /// Makes as many namespaces of this type, each kept by an open file, in at most this time.
+    pub(crate) fn hoard(&self, kind: NsKind, count: u32, patience: Duration) -> Result<()> {
         self.channel.limit_patience(patience)?;
-        self.have_done(&Order::Hoard { count })
+        self.have_done(&Order::Hoard {
+            count,
+            flags: clone_flags(&[kind]),
+        })
     }
 
     /// Traces another, and never waits for it.

@@ -168,11 +168,13 @@ impl Server {
             Order::Chase { count, flags } => {
                 Reply::Children(families::chase(count, &kinds(flags))?)
             }
-            Order::Hoard { count } => {
+            Order::Hoard { count, flags } => {
                 acts::allow_files(count)?;
-                for _ in 0..count {
-                    let uts = acts::new_uts()?;
-                    self.keep(uts);
+                for kind in kinds(flags) {
+                    for _ in 0..count {
+                        let namespace = acts::new_namespace(kind)?;
+                        self.keep(namespace);
+                    }
                 }
                 Reply::Done
             }

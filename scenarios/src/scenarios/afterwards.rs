@@ -47,6 +47,7 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
                     .any(|task| own.contains(&task.tgid)),
                 What::Switched(task, _) => own.contains(&task.tgid),
                 What::NsproxyFreed(_)
+                | What::NetCleanup(_)
                 | What::Chain(..)
                 | What::Init(_)
                 | What::Trouble(_)

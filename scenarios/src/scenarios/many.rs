@@ -37,7 +37,7 @@ pub(super) fn fifty_thousand(world: &World) -> Result<String> {
     world.retire()?;
     fs::write(LIMIT, (2 * MANY).to_string()).context(LIMIT)?;
     let hoarder = Puppet::start("hoarder")?;
-    hoarder.hoard(MANY, LONGEST)?;
+    hoarder.hoard(Uts, MANY, LONGEST)?;
 
     let start = Instant::now();
     let ran = world

@@ -24,6 +24,7 @@ mod service;
 mod start;
 mod switches;
 mod tasks;
+mod teardown;
 mod truth;
 
 use anyhow::Result;
@@ -185,6 +186,12 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all(
         "second_daemon_runs_without_control_socket",
         control::second_daemon_runs_without_control_socket,
+    ),
+    remarking("teardown_of_each_type", teardown::teardown_of_each_type),
+    remarking("net_cleanup_stages", teardown::net_cleanup_stages),
+    remarking(
+        "list_shows_what_is_being_destroyed",
+        teardown::list_shows_what_is_being_destroyed,
     ),
     on_all("rules_are_kept", rules::rules_are_kept),
     on_all("promtool_is_content", prometheus::promtool_is_content),

@@ -302,7 +302,9 @@ impl<'w> Stage<'w> {
                     .flatten()
                     .any(|task| self.plays(task.pid)),
                 What::Switched(task, _) => self.plays(task.pid),
-                What::NsproxyFreed(_) | What::Chain(..) | What::Init(_) => false,
+                What::NsproxyFreed(_) | What::NetCleanup(_) | What::Chain(..) | What::Init(_) => {
+                    false
+                }
                 What::Trouble(_) | What::Violation(_) => true,
             }
         }))

@@ -34,6 +34,8 @@ pub(crate) enum What {
     Switched(Task, Box<Switch>),
     /// An nsproxy is no more.
     NsproxyFreed(u64),
+    /// So many network namespaces were cleaned up.
+    NetCleanup(Box<NetCleanup>),
     /// The kernel broke a rule of its own.
     Violation(String),
     /// Something was lost, or put right after a loss.
@@ -69,6 +71,16 @@ pub(crate) struct Switch {
     pub(crate) from: Nsproxy,
     pub(crate) to: Option<Nsproxy>,
     pub(crate) changed: Vec<String>,
+}
+
+/// A round of cleaning up network namespaces.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct NetCleanup {
+    pub(crate) namespaces: u32,
+    pub(crate) queue_seconds: Option<f64>,
+    pub(crate) unlist_seconds: Option<f64>,
+    pub(crate) exits_seconds: Option<f64>,
+    pub(crate) end_seconds: Option<f64>,
 }
 
 /// An nsproxy.
@@ -143,6 +155,7 @@ impl Line {
             "nsproxy_freed" => {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
+            "net_cleanup" => What::NetCleanup(serde_json::from_value(value)?),
             "violation" => What::Violation(text.to_owned()),
             "init_dying" | "init_dead" => What::Init(serde_json::from_value(value)?),
             "lost" | "resync" => What::Trouble(text.to_owned()),
@@ -197,6 +210,7 @@ impl fmt::Display for What {
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
             Self::Init(init) => write!(f, "{} of {}", init.event, init.namespace),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),
+            Self::NetCleanup(round) => write!(f, "cleaned up {}", round.namespaces),
             Self::Trouble(text) | Self::Violation(text) => f.write_str(text),
         }
     }

@@ -30,6 +30,9 @@ pub(crate) struct Namespace {
     pub(crate) people: People,
     pub(crate) created_at: Option<String>,
     pub(crate) creator: Option<Creator>,
+    /// In a list: how many must go before it.
+    #[serde(default)]
+    pub(crate) before: Option<u32>,
 }
 
 /// What became of a pid namespace's init.

@@ -121,8 +121,8 @@ fn meet_namespace(pass: &Pass, kind: NsKind) {
         return;
     }
     // What was removed keeps its place in the list for a moment, but not its
-    // reference.
-    if peek::<u32>(key, offset!(ns_refs)) == 0 {
+    // reference. Network namespaces are removed long after that.
+    if !matches!(kind, NsKind::Net) && peek::<u32>(key, offset!(ns_refs)) == 0 {
         return;
     }
     if owners_are_listed() {

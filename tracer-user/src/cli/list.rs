@@ -21,6 +21,7 @@ use nslife::{
             tree::{self, Above},
             words::Span,
         },
+        waiting,
     },
 };
 use tracer_common::kind::NsKind;
@@ -148,6 +149,7 @@ fn write(
     let shown: Vec<_> = all.iter().filter(|ns| args.wants(ns)).copied().collect();
     let people = snapshot.people.iter().map(|(id, people)| (*id, people));
     let picture = Picture {
+        before: &waiting::before(all),
         all,
         people: &people.collect(),
         now: snapshot.taken_at,
@@ -176,7 +178,11 @@ fn write(
                 incomplete_because: &limits.because,
                 namespaces: shown
                     .iter()
-                    .map(|ns| json::listed(ns, picture.people.get(&ns.id).copied(), &clock))
+                    .map(|ns| {
+                        let people = picture.people.get(&ns.id).copied();
+                        let before = picture.before.get(&ns.id).copied();
+                        json::listed(ns, people, before, &clock)
+                    })
                     .collect(),
             };
             json::write_pretty(out, &list)

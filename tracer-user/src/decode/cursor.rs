@@ -111,6 +111,15 @@ impl<'a> Cursor<'a> {
         Key::new(self.u64()?).ok_or(DecodeError::Zero { field, offset })
     }
 
+    /// A time that must be known.
+    pub(super) fn moment(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+        let offset = self.offset;
+        match self.u64()? {
+            0 => Err(DecodeError::Zero { field, offset }),
+            time => Ok(time),
+        }
+    }
+
     fn length(&self, record: &'static str, expected: usize) -> DecodeError {
         DecodeError::Length {
             record,

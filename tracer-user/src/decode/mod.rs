@@ -13,8 +13,8 @@ mod tests;
 
 use tracer_common::event::{
     BREACH_FOREIGN, BREACH_IN_USE, Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header,
-    NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, ReapEvent,
-    Reason, UNKNOWN, What,
+    NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent,
+    NsproxyInfo, Phase, ReapEvent, Reason, UNKNOWN, What,
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
@@ -22,8 +22,8 @@ use tracer_common::walk::{
 };
 
 use crate::model::{
-    Actor, Body, Breaches, Comm, Event, Key, NsFacts, NsproxyFacts, Origin, PidNumbers, SlotFacts,
-    WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
+    Actor, Body, Breaches, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin,
+    PidNumbers, SlotFacts, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
 
@@ -89,6 +89,9 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
         }
+        What::NetCleanup => {
+            cursor.expect_exactly("net clean-up event", size_of::<NetCleanupEvent>())?;
+        }
         What::TaskExited => cursor.expect_exactly("exit event", size_of::<ExitEvent>())?,
         What::TaskReaped => cursor.expect_exactly("reap event", size_of::<ReapEvent>())?,
     }
@@ -141,6 +144,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
             breaches = self::breaches(&mut cursor)?;
             Body::NsproxyFreed(nsproxy(&mut cursor, "from")?)
         }
+        What::NetCleanup => net_cleanup(&mut cursor)?,
         What::TaskExited => Body::TaskExited(task::exited(&mut cursor)?),
         What::TaskReaped => Body::TaskReaped(task::reaped(&mut cursor)?),
     };
@@ -380,6 +384,33 @@ fn switched(cursor: &mut Cursor<'_>, breaches: &mut Breaches) -> Result<Body, De
         from: nsproxy(cursor, "from")?,
         to: maybe_nsproxy(cursor)?,
     })
+}
+
+/// The rest of a [`NetCleanupEvent`].
+fn net_cleanup(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
+    let offset = cursor.offset();
+    let value = cursor.u32()?;
+    let phase = Phase::from_u32(value).ok_or(DecodeError::Unknown {
+        field: "phase of a net clean-up",
+        offset,
+        value,
+    })?;
+    cursor.skip(4)?;
+    let began = cursor.moment("beginning of a net clean-up")?;
+    Ok(match phase {
+        Phase::Begin => Body::NetCleanupBegan { at: began },
+        Phase::End => Body::NetCleanupEnded(CleanupTimes {
+            began,
+            exits_began: seen(cursor.u64()?),
+            exits_ended: seen(cursor.u64()?),
+            ended: cursor.moment("end of a net clean-up")?,
+        }),
+    })
+}
+
+/// A time in which 0 means that it was not seen.
+fn seen(time: u64) -> Option<u64> {
+    (time != 0).then_some(time)
 }
 
 fn breaches(cursor: &mut Cursor<'_>) -> Result<Breaches, DecodeError> {

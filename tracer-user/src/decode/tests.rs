@@ -452,6 +452,61 @@ fn slots_that_the_kernel_lacks_are_none() {
     assert_eq!(uts.inum, None);
 }
 
+/// A round of cleaning up network namespaces.
+fn net_cleanup(phase: Phase) -> Record {
+    Record::zeroed(size_of::<NetCleanupEvent>())
+        .header(What::NetCleanup as u32, 0)
+        .u32(offset_of!(NetCleanupEvent, phase), phase as u32)
+        .u64(offset_of!(NetCleanupEvent, begin), 100)
+        .u64(offset_of!(NetCleanupEvent, exits_begin), 200)
+        .u64(offset_of!(NetCleanupEvent, exits_end), 300)
+        .u64(offset_of!(NetCleanupEvent, end), 400)
+}
+
+#[test]
+fn a_round_of_cleaning_up_has_times_as_far_as_they_were_seen() {
+    let began = event(&net_cleanup(Phase::Begin).0).unwrap();
+    assert_eq!(began.body, Body::NetCleanupBegan { at: 100 });
+    assert_eq!(began.origin.task.pid, 1001);
+    let ended = net_cleanup(Phase::End);
+    let times = CleanupTimes {
+        began: 100,
+        exits_began: Some(200),
+        exits_ended: Some(300),
+        ended: 400,
+    };
+    assert_eq!(event(&ended.0).unwrap().body, Body::NetCleanupEnded(times));
+    let blind = ended
+        .u64(offset_of!(NetCleanupEvent, exits_begin), 0)
+        .u64(offset_of!(NetCleanupEvent, exits_end), 0);
+    let unseen = CleanupTimes {
+        exits_began: None,
+        exits_ended: None,
+        ..times
+    };
+    assert_eq!(event(&blind.0).unwrap().body, Body::NetCleanupEnded(unseen));
+}
+
+#[test]
+fn a_round_without_its_own_times_or_phase_is_refused() {
+    for (field, at) in [
+        (
+            "beginning of a net clean-up",
+            offset_of!(NetCleanupEvent, begin),
+        ),
+        ("end of a net clean-up", offset_of!(NetCleanupEvent, end)),
+    ] {
+        let record = net_cleanup(Phase::End).u64(at, 0);
+        let error = event(&record.0).unwrap_err();
+        assert_eq!(error, DecodeError::Zero { field, offset: at });
+    }
+    let record = net_cleanup(Phase::End).u32(offset_of!(NetCleanupEvent, phase), 3);
+    assert!(matches!(
+        event(&record.0),
+        Err(DecodeError::Unknown { value: 3, .. })
+    ));
+}
+
 #[test]
 fn every_other_length_is_refused() {
     for record in [
@@ -459,6 +514,7 @@ fn every_other_length_is_refused() {
         ns_event(What::NsFreed).0,
         switched_for(Reason::Unshare).0,
         nsproxy_event(What::NsproxyFreed).0,
+        net_cleanup(Phase::End).0,
     ] {
         assert!(event(&record).is_ok());
         for length in 0..record.len() {
@@ -672,6 +728,7 @@ proptest! {
         bytes[..4].copy_from_slice(&what.to_ne_bytes());
         let _ = event(&bytes);
         let _ = event(&bytes[..size_of::<NsEvent>()]);
+        let _ = event(&bytes[..size_of::<NetCleanupEvent>()]);
         bytes[..4].copy_from_slice(&tag.to_ne_bytes());
         let _ = walk(&bytes).count();
     }

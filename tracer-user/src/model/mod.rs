@@ -17,11 +17,11 @@ mod walk;
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, Reaper, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{
-    Body, Breaches, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts,
+    Body, Breaches, CleanupTimes, Event, Key, NsFacts, NsRef, NsproxyFacts, Origin, SlotFacts,
 };
 pub use people::{Init, People, Person, PidNumbers, TaskState};
 pub use rules::{Rule, SignedCounts, Violation};
 pub use task::{Exited, HandedOver, Reaped, TaskEnd};
 pub use tracker::{Census, Config, Corrections, Tracker};
-pub use transition::{Chain, ChainLink, InitStep, Lifecycle, Switch, Transition, What};
+pub use transition::{Chain, ChainLink, InitStep, Lifecycle, NetCleanup, Switch, Transition, What};
 pub use walk::{Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -164,6 +164,7 @@ pub struct Namespace {
     pub created_at: Option<u64>,
     /// Who created it, if nslife saw it.
     pub creator: Option<Creator>,
-    /// When its last reference was dropped, if nslife saw it.
+    /// When its last reference was dropped, if nslife saw that itself and did not
+    /// conclude it from its freeing.
     pub destroyed_at: Option<u64>,
 }

@@ -140,6 +140,14 @@ pub enum Body {
     TaskReaped(Reaped),
     /// Everything that this namespace pulled along has been said.
     ClimbEnded(NsRef),
+    /// The origin's thread begins to clean up all network namespaces that await
+    /// it.
+    NetCleanupBegan {
+        /// When.
+        at: u64,
+    },
+    /// It has done that.
+    NetCleanupEnded(CleanupTimes),
     /// A procfs was mounted that shows a pid namespace.
     ProcfsMounted {
         /// The namespace.
@@ -154,6 +162,20 @@ pub enum Body {
         /// The superblock.
         superblock: Key,
     },
+}
+
+/// When a round of cleaning up network namespaces came how far,
+/// `CLOCK_BOOTTIME` nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CleanupTimes {
+    /// It began (`cleanup_net`).
+    pub began: u64,
+    /// The first exit functions were called, if that was seen.
+    pub exits_began: Option<u64>,
+    /// The last ones had returned, likewise.
+    pub exits_ended: Option<u64>,
+    /// It was over.
+    pub ended: u64,
 }
 
 /// Just enough to tell which namespace is meant.

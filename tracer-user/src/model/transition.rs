@@ -30,6 +30,9 @@ pub enum What {
         cause: Option<Cause>,
         /// Who did it, where that is certain.
         actor: Option<Actor>,
+        /// When it was freed: how long after its last reference, nanoseconds,
+        /// if both were seen.
+        teardown: Option<u64>,
     },
     /// A namespace that became active or inactive pulled its owners along.
     Chain(Box<Chain>),
@@ -51,10 +54,29 @@ pub enum What {
     Switched(Switch),
     /// An nsproxy is no more.
     NsproxyFreed(Nsproxy),
+    /// Network namespaces were cleaned up.
+    NetCleanup(Box<NetCleanup>),
     /// The kernel broke a rule of its own.
     Violation(Box<Violation>),
     /// A task exited or was reaped. Only said if somebody asked for it.
     TaskEnd(Box<TaskEnd>),
+}
+
+/// A round of cleaning up network namespaces (`cleanup_net`), in nanoseconds.
+/// What this kernel does not show is `None`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetCleanup {
+    /// How long each of them had waited for it since its last reference: those
+    /// of which that was seen, and nslife saw them freed in this round.
+    pub waits: Vec<u64>,
+    /// From its beginning to the first call of an exit function: they are
+    /// taken off the list of all, and the kernel waits until nobody looks at
+    /// them any more.
+    pub unlist: Option<u64>,
+    /// From there to the return of the last exit function.
+    pub exits: Option<u64>,
+    /// From there to the end of the round.
+    pub end: Option<u64>,
 }
 
 /// How far the init of a pid namespace has come on its way out.

@@ -22,6 +22,8 @@ pub enum EventName {
     Switched,
     /// An nsproxy is no more.
     NsproxyFreed,
+    /// Network namespaces were cleaned up.
+    NetCleanup,
     /// The kernel broke a rule of its own.
     Violation,
     /// Records were lost.
@@ -36,7 +38,7 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
@@ -48,6 +50,7 @@ impl EventName {
         Self::Init(InitStep::Dead),
         Self::Switched,
         Self::NsproxyFreed,
+        Self::NetCleanup,
         Self::Violation,
         Self::Lost,
         Self::Resync,
@@ -63,6 +66,7 @@ impl EventName {
             Self::Init(step) => step.name(),
             Self::Switched => "switched",
             Self::NsproxyFreed => "nsproxy_freed",
+            Self::NetCleanup => "net_cleanup",
             Self::Violation => "violation",
             Self::Lost => "lost",
             Self::Resync => "resync",
@@ -79,6 +83,7 @@ impl EventName {
             What::Init { step, .. } => Self::Init(*step),
             What::Switched(_) => Self::Switched,
             What::NsproxyFreed(_) => Self::NsproxyFreed,
+            What::NetCleanup(_) => Self::NetCleanup,
             What::Violation(_) => Self::Violation,
             What::TaskEnd(end) => match **end {
                 TaskEnd::Exited { .. } => Self::Exited,
@@ -209,6 +214,7 @@ impl Filter {
                     None => holds(&switch.from, &self.initial).any(asked),
                 },
                 What::NsproxyFreed(nsproxy) => holds(nsproxy, &self.initial).any(asked),
+                What::NetCleanup(_) => self.kinds.contains(&NsKind::Net),
                 // One of a task without an nsproxy is of no type.
                 What::Violation(violation) => match (&violation.namespace, &violation.nsproxy) {
                     (Some(ns), _) => self.kinds.contains(&ns.kind),
@@ -235,6 +241,8 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
             None => in_any_slot(wanted, &switch.from),
         },
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
+        // It is about all of them together.
+        What::NetCleanup(_) => false,
         What::Violation(violation) => {
             violation.namespace.as_ref().is_some_and(|ns| wanted.is(ns))
                 || violation

@@ -11,3 +11,4 @@ pub mod metrics;
 pub mod scope;
 pub mod switch;
 pub mod text;
+pub mod waiting;

@@ -59,7 +59,7 @@ impl Scope {
             }
             What::Chain(chain) => concerned(chain)
                 .any(|ns| self.created.contains(&ns.id) || self.entered.contains(&ns.id)),
-            What::Switched(_) | What::TaskEnd(_) => false,
+            What::Switched(_) | What::NetCleanup(_) | What::TaskEnd(_) => false,
             What::NsproxyFreed(nsproxy) => self.nsproxies.contains(&nsproxy.id),
             What::Violation(violation) => {
                 let is_known =
@@ -101,6 +101,7 @@ impl Scope {
                 None => {}
             },
             What::Switched(_)
+            | What::NetCleanup(_)
             | What::Chain(_)
             | What::Init { .. }
             | What::Violation(_)
@@ -117,7 +118,7 @@ impl Scope {
             What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
             // Whoever it was: the kernel broke a rule.
-            What::NsproxyFreed(_) | What::Violation(_) => None,
+            What::NsproxyFreed(_) | What::NetCleanup(_) | What::Violation(_) => None,
             What::TaskEnd(end) => Some(end.task()),
         };
         task.is_some_and(|task| Some(task.tgid) == self.own_tgid)

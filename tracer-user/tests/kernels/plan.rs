@@ -26,6 +26,8 @@ const FUNCTIONS: &[(&str, &[Span])] = &[
     ("nsfs_init_inode", &[Span("6.12", "7.3")]),
     ("nsproxy_ns_active_get", &[Span("6.19", "7.3")]),
     ("nsproxy_ns_active_put", &[Span("6.19", "7.3")]),
+    ("ops_exit_list", &[Span("6.1", "6.12")]),
+    ("ops_undo_list", &[Span("6.16", "7.3")]),
 ];
 
 /// Up to 6.17 each namespace type has hooks of its own.
@@ -33,6 +35,12 @@ const TYPE_BY_TYPE: Span = Span("6.1", "6.17");
 
 /// From 6.19 on the kernel keeps an active count.
 const KERNEL_COUNTS: Span = Span("6.19", "7.3");
+
+/// Where network namespaces lose their parts.
+const NET_EXITS: &[(&str, Span)] = &[
+    ("ops_exit_list", Span("6.1", "6.12")),
+    ("ops_undo_list", Span("6.16", "7.3")),
+];
 
 /// For each hook, the function that it goes to, and on which kernels; on the
 /// others it is not needed.
@@ -49,10 +57,13 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ("ns_last_ref", &[("__ns_tree_remove", Span("6.18", "7.3"))]),
     ("ns_last_ref_mnt", &[("free_mnt_ns", TYPE_BY_TYPE)]),
     ("ns_last_ref_uts", &[("free_uts_ns", TYPE_BY_TYPE)]),
-    ("ns_last_ref_user", &[("__put_user_ns", TYPE_BY_TYPE)]),
+    ("ns_last_ref_user", &[("__put_user_ns", ALL)]),
+    ("ns_last_ref_ipc", &[("put_ipc_ns", TYPE_BY_TYPE)]),
     ("ns_last_ref_cgroup", &[("free_cgroup_ns", TYPE_BY_TYPE)]),
     ("ns_last_ref_time", &[("free_time_ns", TYPE_BY_TYPE)]),
     ("ns_last_ref_net", &[("__put_net", ALL)]),
+    ("ns_last_ref_net_nsfs", &[("netns_put", ALL)]),
+    ("ns_last_ref_user_nsfs", &[("userns_put", ALL)]),
     ("ns_freed", &[("proc_free_inum", ALL)]),
     (
         "active_get",
@@ -134,6 +145,10 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ),
     ("cause_nsfs_closed", &[("nsfs_evict", KERNEL_COUNTS)]),
     ("cause_nsfs_opened", &[("nsfs_init_inode", KERNEL_COUNTS)]),
+    ("net_cleanup_begins", &[("cleanup_net", ALL)]),
+    ("net_cleanup_ends", &[("cleanup_net", ALL)]),
+    ("net_exits_begin", NET_EXITS),
+    ("net_exits_end", NET_EXITS),
     (
         "exit_reaped",
         &[

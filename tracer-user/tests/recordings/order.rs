@@ -39,7 +39,7 @@ proptest! {
 /// some later moment.
 fn reordered(scene: &Scene, mut pick: impl FnMut() -> usize) -> Vec<Event> {
     let mut objects: Vec<VecDeque<Event>> = Vec::new();
-    let mut index_of: HashMap<Key, usize> = HashMap::new();
+    let mut index_of: HashMap<Option<Key>, usize> = HashMap::new();
     for event in &scene.events {
         let index = *index_of.entry(object_of(&event.body)).or_insert_with(|| {
             objects.push(VecDeque::new());
@@ -69,9 +69,10 @@ fn reordered(scene: &Scene, mut pick: impl FnMut() -> usize) -> Vec<Event> {
     told
 }
 
-/// The object that an event is about.
-fn object_of(body: &Body) -> Key {
-    match body {
+/// The object that an event is about; none of its own if it is about a round of
+/// many.
+fn object_of(body: &Body) -> Option<Key> {
+    Some(match body {
         Body::Created(ns)
         | Body::LastRef(ns)
         | Body::InitDying(ns)
@@ -86,6 +87,7 @@ fn object_of(body: &Body) -> Key {
         Body::NsproxyInstalled(nsproxy)
         | Body::NsproxyFreed(nsproxy)
         | Body::Switched { from: nsproxy, .. } => nsproxy.key,
+        Body::NetCleanupBegan { .. } | Body::NetCleanupEnded(_) => return None,
         Body::TaskExited(_) | Body::TaskReaped(_) => panic!("nobody asked for the ends of tasks"),
-    }
+    })
 }

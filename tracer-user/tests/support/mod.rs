@@ -98,6 +98,12 @@ impl Ns {
         self
     }
 
+    /// After the last one was dropped.
+    pub(crate) fn without_references(mut self) -> Self {
+        self.facts.refs = Some(0);
+        self
+    }
+
     /// With an nsfs inode that stands for it.
     pub(crate) fn stashed(mut self, inode: u64) -> Self {
         self.facts.inode = Some(key(inode));
@@ -278,6 +284,9 @@ impl World {
                     story.push(format!("switched by {}", switch.reason.name()));
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
+                What::NetCleanup(cleanup) => {
+                    story.push(format!("cleaned up {}", cleanup.waits.len()));
+                }
                 What::Violation(violation) => {
                     story.push(format!("{} broken", violation.rule.name()));
                 }
@@ -314,6 +323,7 @@ impl World {
                 }
                 What::Switched(_)
                 | What::NsproxyFreed(_)
+                | What::NetCleanup(_)
                 | What::Init { .. }
                 | What::TaskEnd(_)
                 | What::Violation(_) => {}

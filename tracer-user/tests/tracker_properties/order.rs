@@ -18,9 +18,12 @@ enum Subject {
 fn subject_of(body: &Body, position: usize) -> Subject {
     match body {
         // An end of a task changes nothing, so its place does not matter.
-        Body::Activity { .. } | Body::Tasks { .. } | Body::TaskExited(_) | Body::TaskReaped(_) => {
-            Subject::Reading(position)
-        }
+        Body::Activity { .. }
+        | Body::Tasks { .. }
+        | Body::TaskExited(_)
+        | Body::TaskReaped(_)
+        | Body::NetCleanupBegan { .. }
+        | Body::NetCleanupEnded(_) => Subject::Reading(position),
         Body::Created(ns)
         | Body::LastRef(ns)
         | Body::InitDying(ns)

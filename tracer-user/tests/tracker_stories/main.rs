@@ -18,6 +18,7 @@ mod parents;
 mod procfs;
 mod rules;
 mod tasks;
+mod teardown;
 mod types;
 mod walks;
 

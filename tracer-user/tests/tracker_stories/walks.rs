@@ -241,10 +241,9 @@ fn destroyed_ones_have_time_to_be_freed() {
 #[test]
 fn one_without_references_is_not_there_any_more() {
     let mut kernel = World::walked(COUNTS);
-    let mut net = kernel.ns("net");
-    net.facts.refs = Some(0);
-    assert_eq!(kernel.merge(|walk| walk.ns(&net)).0, NOTHING);
-    assert_eq!(kernel.get(&net), None);
+    let uts = kernel.ns("uts").without_references();
+    assert_eq!(kernel.merge(|walk| walk.ns(&uts)).0, NOTHING);
+    assert_eq!(kernel.get(&uts), None);
 }
 
 #[test]

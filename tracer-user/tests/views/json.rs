@@ -161,7 +161,7 @@ fn a_list_is_as_its_schema_says() {
             incomplete_because: because,
             namespaces: namespaces
                 .iter()
-                .map(|ns| json::listed(ns, None, &clock()))
+                .map(|ns| json::listed(ns, None, None, &clock()))
                 .collect(),
         })
     };
@@ -238,7 +238,15 @@ fn a_step_names_its_actor_only_if_there_is_one() {
     ));
     assert_eq!(
         keys(&known),
-        sorted(["schema", "ts", "event", "namespace", "cause", "actor"])
+        sorted([
+            "schema",
+            "ts",
+            "event",
+            "namespace",
+            "cause",
+            "actor",
+            "teardown_seconds"
+        ])
     );
     assert_eq!(known["ts"], "2026-11-22T01:00:02.500000000Z");
     assert_eq!(

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
     engine::{KernelTotals, Limits, Notice},
-    model::{Census, InitStep, Lifecycle, Rule, State},
+    model::{Census, InitStep, Lifecycle, NetCleanup, Rule, State, What},
     view::metrics::{Format, Metrics},
 };
 use tracer_common::{event::Reason, kind::NsKind};
 
 use crate::values::{
-    below_zero, chain, every_transition, foreign_switch, init, namespace, report, step,
+    at, below_zero, chain, every_transition, foreign_switch, init, namespace, net_cleanup, report,
+    step,
 };
 
 /// Samples by name and labels.
@@ -156,6 +157,9 @@ fn every_label_set_is_there_from_the_start() {
     for length in ["1.0", "2.0", "4.0", "8.0", "16.0", "32.0", "+Inf"] {
         expected.insert(format!("nslife_cascade_length_bucket{{le=\"{length}\"}}"));
     }
+    for family in ["teardown", "cleanup"] {
+        expected.extend(durations(family));
+    }
     for time in [
         "0.001", "0.01", "0.1", "0.5", "1.0", "5.0", "15.0", "60.0", "300.0", "+Inf",
     ] {
@@ -187,6 +191,84 @@ fn every_label_set_is_there_from_the_start() {
         ])
     );
     assert_eq!(found["nslife_build_info{version=\"1.2.3\"}"], 1.0);
+}
+
+/// All samples of the histograms of how long the end of namespaces takes.
+fn durations(family: &str) -> Vec<String> {
+    let (name, labels): (_, Vec<_>) = match family {
+        "teardown" => (
+            "nslife_namespace_teardown_seconds",
+            NsKind::ALL
+                .map(|kind| format!("ns_type=\"{}\"", kind.name()))
+                .to_vec(),
+        ),
+        _ => (
+            "nslife_net_cleanup_seconds",
+            ["queue", "unlist", "exits", "end"]
+                .map(|stage| format!("stage=\"{stage}\""))
+                .to_vec(),
+        ),
+    };
+    let bounds = [
+        "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1.0", "3.0", "10.0",
+        "30.0", "100.0", "+Inf",
+    ];
+    let samples = |label: &String| {
+        let buckets = bounds.map(|le| format!("{name}_bucket{{le=\"{le}\",{label}}}"));
+        let sums = ["count", "sum"].map(|of| format!("{name}_{of}{{{label}}}"));
+        buckets.into_iter().chain(sums)
+    };
+    labels.iter().flat_map(samples).collect()
+}
+
+#[test]
+fn a_teardown_is_measured_where_both_ends_were_seen() {
+    let metrics = Metrics::new("0");
+    let freed = step(Lifecycle::Freed, namespace(57, NsKind::Net), None);
+    metrics.transition(&freed);
+    let mut blind = freed;
+    if let What::Namespace { teardown, .. } = &mut blind.what {
+        *teardown = None;
+    }
+    metrics.transition(&blind);
+    let value = |sample: &str| value(&metrics, sample);
+    assert_eq!(value("nslife_namespace_freed_total{ns_type=\"net\"}"), 2.0);
+    let measured = |rest: &str| value(&format!("nslife_namespace_teardown_seconds_{rest}"));
+    assert_eq!(measured("count{ns_type=\"net\"}"), 1.0);
+    assert_eq!(measured("sum{ns_type=\"net\"}"), 0.0123);
+    assert_eq!(measured("count{ns_type=\"uts\"}"), 0.0);
+}
+
+#[test]
+fn each_namespace_of_a_round_goes_through_each_stage() {
+    let metrics = Metrics::new("0");
+    metrics.transition(&net_cleanup());
+    let stage = |of: &str, stage: &str| {
+        let sample = format!("nslife_net_cleanup_seconds_{of}{{stage=\"{stage}\"}}");
+        value(&metrics, &sample)
+    };
+    let sums = [
+        ("queue", 0.002254),
+        ("unlist", 0.036),
+        ("exits", 0.1455),
+        ("end", 0.00027),
+    ];
+    for (name, sum) in sums {
+        assert_eq!(stage("count", name), 3.0, "{name}");
+        let off = stage("sum", name) - sum;
+        assert!(off.abs() < 1e-9, "{name} by {off}");
+    }
+    let unseen = NetCleanup {
+        waits: vec![5],
+        unlist: None,
+        exits: None,
+        end: None,
+    };
+    metrics.transition(&at(What::NetCleanup(Box::new(unseen))));
+    assert_eq!(stage("count", "queue"), 4.0);
+    for name in ["unlist", "exits", "end"] {
+        assert_eq!(stage("count", name), 3.0, "{name}");
+    }
 }
 
 #[test]

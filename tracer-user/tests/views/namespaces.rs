@@ -53,9 +53,13 @@ fn system() -> Vec<Namespace> {
     ]
 }
 
+/// Nothing is being destroyed.
+static NOBODY: BTreeMap<NsId, u32> = BTreeMap::new();
+
 fn picture<'a>(all: &'a [Namespace], people: &'a BTreeMap<NsId, &'a People>) -> Picture<'a> {
     Picture {
         all,
+        before: &NOBODY,
         people,
         now: NOW,
     }

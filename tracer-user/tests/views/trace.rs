@@ -16,7 +16,7 @@ use tracer_common::{
 
 use crate::values::{
     actor, at, below_zero, chain, clock, every_transition, foreign_switch, init, initial_ids,
-    initial_nsproxy, namespace, nsproxy_with, step, switch,
+    initial_nsproxy, namespace, net_cleanup, nsproxy_with, step, switch,
 };
 
 fn text(palette: Palette) -> TraceText {
@@ -52,6 +52,7 @@ fn lines_are_aligned_and_say_who_and_why() {
             ns,
             cause,
             actor,
+            teardown,
         } => at(What::Namespace {
             step,
             cause,
@@ -60,6 +61,7 @@ fn lines_are_aligned_and_say_who_and_why() {
                 ..ns
             },
             actor,
+            teardown,
         }),
         other => at(other),
     };
@@ -76,7 +78,8 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  resurrected    net     4026532057      57  file or mount opened, held by 1 nsproxy
 03:00:02.500000  destroyed      net     4026532057      57  after 1.5 s
 03:00:02.500000  destroyed      mnt     4026532059      59  after 1.5 s, never active
-03:00:02.500000  freed          net     4026532057      57  12.3 ms after the last reference";
+03:00:02.500000  freed          net     4026532057      57  12.3 ms after the last reference
+03:00:02.500000  net_cleanup    -                -       -  3 network namespaces, waited up to 2.0 ms, unlisting 12.0 ms, exits 48.5 ms, end 90 µs";
     assert_eq!(
         shown(&[
             step(Lifecycle::Created, user, by),
@@ -91,6 +94,7 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
             step(Lifecycle::Destroyed, net, None),
             destroyed_unused,
             step(Lifecycle::Freed, net, None),
+            net_cleanup(),
         ]),
         expected
     );

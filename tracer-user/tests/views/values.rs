@@ -6,8 +6,8 @@ use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
         Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, HandedOver, InitStep,
-        Lifecycle, Namespace, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule, SignedCounts, State,
-        Switch, TaskEnd, Transition, Violation, What,
+        Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule,
+        SignedCounts, State, Switch, TaskEnd, Transition, Violation, What,
     },
     view::clock::Clock,
 };
@@ -231,6 +231,7 @@ pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transit
             ..ns
         },
         actor: by,
+        teardown: (step == Lifecycle::Freed).then_some(12_300_000),
     })
 }
 
@@ -295,6 +296,13 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     }));
     all.push(at(What::NsproxyFreed(own)));
     all.push(chain());
+    all.push(net_cleanup());
+    all.push(at(What::NetCleanup(Box::new(NetCleanup {
+        waits: vec![7],
+        unlist: None,
+        exits: None,
+        end: None,
+    }))));
     all.push(init(InitStep::Dying, None));
     all.push(init(InitStep::Dead, Some(20_000_000)));
     all.extend([below_zero(), foreign_switch()]);
@@ -332,6 +340,16 @@ pub(crate) fn reaped() -> Transition {
 /// The end of a task.
 pub(crate) fn end(end: TaskEnd) -> Transition {
     at(What::TaskEnd(Box::new(end)))
+}
+
+/// A round of cleaning up three network namespaces.
+pub(crate) fn net_cleanup() -> Transition {
+    at(What::NetCleanup(Box::new(NetCleanup {
+        waits: vec![250_000, 2_000_000, 4_000],
+        unlist: Some(12_000_000),
+        exits: Some(48_500_000),
+        end: Some(90_000),
+    })))
 }
 
 /// A report of a kernel on which one hook could not be attached.

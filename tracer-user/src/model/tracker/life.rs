@@ -23,6 +23,15 @@ pub(super) enum Arrival<'a> {
     Missed,
 }
 
+/// How it is known that the last reference to a namespace is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// That was reported when it happened.
+    Seen,
+    /// From what comes later: nobody knows when it happened.
+    Concluded,
+}
+
 impl Tracker {
     /// A namespace was created.
     pub(super) fn created(&mut self, facts: &NsFacts, origin: &Origin, sink: &mut Sink<'_>) {
@@ -114,7 +123,7 @@ impl Tracker {
         };
         self.settle(sink);
         self.speak_again();
-        self.destroy(handle, sink);
+        self.destroy(handle, End::Seen, sink);
     }
 
     /// The inode number of a namespace was given back.
@@ -128,6 +137,7 @@ impl Tracker {
                     && entry.last_seen <= time
                 {
                     entry.identity.inum = who.inum;
+                    self.cleaned_up(handle, sink.thread());
                     self.bury(handle, time, sink);
                 }
             }
@@ -229,7 +239,7 @@ impl Tracker {
     }
 
     /// Says that the last reference is gone, unless that was said.
-    pub(super) fn destroy(&mut self, handle: NsHandle, sink: &mut Sink<'_>) {
+    pub(super) fn destroy(&mut self, handle: NsHandle, end: End, sink: &mut Sink<'_>) {
         let Some(entry) = self.namespaces.get(handle) else {
             return;
         };
@@ -245,8 +255,8 @@ impl Tracker {
         };
         self.census.leave(ns.kind, ns.state);
         ns.state = State::Destroyed;
-        ns.since = sink.since();
-        ns.destroyed_at = sink.since();
+        ns.since = sink.since().filter(|_| end == End::Seen);
+        ns.destroyed_at = ns.since;
         self.census.enter(ns.kind, ns.state);
         if let Some(ns) = self.view(handle) {
             sink.namespace(Lifecycle::Destroyed, ns);
@@ -265,7 +275,7 @@ impl Tracker {
         if self.namespaces.get(handle).is_none_or(Entry::is_initial) {
             return;
         }
-        self.destroy(handle, sink);
+        self.destroy(handle, End::Concluded, sink);
         let last = self.view(handle);
         self.set_pids(handle, 0);
         let Some(entry) = self.namespaces.remove(handle) else {

@@ -50,7 +50,7 @@ impl Corrections {
                 Lifecycle::Created | Lifecycle::Destroyed => {}
             },
             What::Chain(chain) => self.states += chain.links.len() as u64,
-            What::Switched(_) | What::Init { .. } | What::Violation(_) => {}
+            What::Switched(_) | What::Init { .. } | What::Violation(_) | What::NetCleanup(_) => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
             // No walk brings those to light.
             What::TaskEnd(_) => {}
@@ -68,8 +68,8 @@ impl Tracker {
     ///
     /// Absence proves an end only where the walk would have met the object
     /// for certain, and not for objects that came, or showed signs of life,
-    /// after it started. A destroyed namespace, which no walk meets, has
-    /// five minutes to be freed.
+    /// after it started. A destroyed namespace, which no walk meets while it
+    /// is being freed, has five minutes for that.
     pub fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
         let before = transitions.len();
         let sink = &mut Sink::walk(walk.ended_at, transitions);
@@ -141,8 +141,7 @@ impl Tracker {
     fn merge_namespace(&mut self, record: &WalkNs, sink: &mut Sink<'_>) -> bool {
         let (facts, time) = (&record.ns, record.time);
         if facts.refs == Some(0) {
-            // Met between its last reference and its removal.
-            return false;
+            return self.merge_ended(record, sink);
         }
         let who = Identity::from(facts);
         let known = match self.locate(&who, time, sink) {

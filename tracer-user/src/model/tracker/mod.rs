@@ -29,6 +29,7 @@ mod procfs;
 mod rules;
 mod sink;
 mod tasks;
+mod teardown;
 mod tombstones;
 
 use std::num::{NonZeroU32, NonZeroU64};
@@ -47,6 +48,7 @@ use nsproxies::{Held, NsproxyGrave};
 use procfs::Procfs;
 use rules::Rules;
 use sink::Sink;
+use teardown::Round;
 use tombstones::Tombstones;
 
 pub use census::Census;
@@ -105,6 +107,8 @@ pub struct Tracker {
     chains: Chains,
     /// Pid namespaces whose init is dying, and since when, if that was seen.
     dying: HashMap<NsHandle, Option<u64>>,
+    /// The clean-up of network namespaces that goes on.
+    round: Option<Round>,
     /// As of the last walk.
     people: HashMap<NsId, People>,
     /// How many walks have been merged.
@@ -138,6 +142,7 @@ impl Tracker {
             quiet: Vec::new(),
             chains: Chains::default(),
             dying: HashMap::new(),
+            round: None,
             people: HashMap::new(),
             walks: 0,
             complete: [false; NsKind::COUNT],
@@ -188,6 +193,8 @@ impl Tracker {
             }
             Body::InitDying(ns) => self.init_dying(ns, &origin.task, sink),
             Body::InitDead(ns) => self.init_dead(ns, sink),
+            Body::NetCleanupBegan { at } => self.net_cleanup_began(*at, sink),
+            Body::NetCleanupEnded(times) => self.net_cleanup_ended(times, sink),
             Body::ClimbEnded(_) => self.chains.end(sink),
             Body::ProcfsMounted { ns, superblock } => self.procfs_mounted(ns, *superblock, sink),
             Body::ProcfsGone { ns, superblock } => self.procfs_gone(ns, *superblock, sink),
@@ -291,6 +298,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         | Body::Freed(_)
         | Body::InitDying(_)
         | Body::InitDead(_)
+        | Body::NetCleanupBegan { .. }
+        | Body::NetCleanupEnded(_)
         | Body::ClimbEnded(_)
         | Body::TaskExited(_)
         | Body::TaskReaped(_)

@@ -63,7 +63,12 @@ impl Tracker {
                 self.judge_count(nsproxy, sink);
                 self.judge_freed(event.origin.task, event.breaches.in_use, nsproxy, sink);
             }
-            Body::Freed(_) | Body::ClimbEnded(_) | Body::TaskExited(_) | Body::TaskReaped(_) => {}
+            Body::Freed(_)
+            | Body::ClimbEnded(_)
+            | Body::NetCleanupBegan { .. }
+            | Body::NetCleanupEnded(_)
+            | Body::TaskExited(_)
+            | Body::TaskReaped(_) => {}
         }
     }
 

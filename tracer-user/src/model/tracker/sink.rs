@@ -102,11 +102,14 @@ impl<'a> Sink<'a> {
             _ => self.cause.filter(fits),
         };
         let actor = self.actor;
+        let is_end = step == Lifecycle::Freed && self.witnessed;
+        let ended = ns.destroyed_at.filter(|_| is_end);
         self.say(What::Namespace {
             step,
             ns,
             cause,
             actor,
+            teardown: ended.and_then(|ended| self.at.checked_sub(ended)),
         });
     }
 

@@ -92,6 +92,9 @@ pub struct ListedJson {
     pub left: Option<LeftJson>,
     /// Tasks that have exited and are not reaped: the first ones.
     pub unreaped: Vec<PersonJson>,
+    /// How many of its type were destroyed before it and are not freed yet;
+    /// `None` unless it is destroyed and nslife saw that.
+    pub before: Option<u32>,
 }
 
 /// The init of a pid namespace.
@@ -241,8 +244,14 @@ pub fn namespace(ns: &Namespace, clock: &Clock) -> NamespaceJson {
     }
 }
 
-/// A namespace as JSON, with the tasks that are worth naming.
-pub fn listed(ns: &Namespace, people: Option<&People>, clock: &Clock) -> ListedJson {
+/// A namespace as JSON, with the tasks that are worth naming, and how many
+/// stand [before](super::waiting::before) it.
+pub fn listed(
+    ns: &Namespace,
+    people: Option<&People>,
+    before: Option<u32>,
+    clock: &Clock,
+) -> ListedJson {
     let all = |people: &[Person]| people.iter().map(person).collect();
     let is_dying = matches!(ns.reaper, Some(Reaper::Dying { .. }));
     ListedJson {
@@ -260,6 +269,7 @@ pub fn listed(ns: &Namespace, people: Option<&People>, clock: &Clock) -> ListedJ
         unreaped: people
             .map(|people| all(&people.zombies))
             .unwrap_or_default(),
+        before,
     }
 }
 

@@ -35,6 +35,7 @@ enum Body {
         namespace: NamespaceJson,
         cause: Option<&'static str>,
         actor: Option<TaskJson>,
+        teardown_seconds: Option<f64>,
     },
     Chain {
         namespace: NamespaceJson,
@@ -58,6 +59,13 @@ enum Body {
     NsproxyFreed {
         nsproxy: u64,
         namespaces: Slots,
+    },
+    NetCleanup {
+        namespaces: usize,
+        queue_seconds: Option<f64>,
+        unlist_seconds: Option<f64>,
+        exits_seconds: Option<f64>,
+        end_seconds: Option<f64>,
     },
     Violation {
         rule: &'static str,
@@ -129,11 +137,16 @@ pub enum Notice {
 pub fn transition(transition: &Transition, clock: &Clock) -> Record {
     let body = match &transition.what {
         What::Namespace {
-            ns, cause, actor, ..
+            ns,
+            cause,
+            actor,
+            teardown,
+            ..
         } => Body::Namespace {
             namespace: namespace(ns, clock),
             cause: cause.map(Cause::name),
             actor: actor.as_ref().map(task),
+            teardown_seconds: teardown.map(seconds),
         },
         What::Chain(chain) => Body::Chain {
             namespace: namespace(&chain.namespace, clock),
@@ -175,6 +188,13 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
         What::NsproxyFreed(freed) => Body::NsproxyFreed {
             nsproxy: freed.id.0,
             namespaces: slots(freed),
+        },
+        What::NetCleanup(cleanup) => Body::NetCleanup {
+            namespaces: cleanup.waits.len(),
+            queue_seconds: cleanup.waits.iter().max().copied().map(seconds),
+            unlist_seconds: cleanup.unlist.map(seconds),
+            exits_seconds: cleanup.exits.map(seconds),
+            end_seconds: cleanup.end.map(seconds),
         },
         What::Violation(violation) => Body::Violation {
             rule: violation.rule.name(),

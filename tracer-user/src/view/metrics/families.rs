@@ -52,6 +52,42 @@ pub(super) struct HookLabels {
     pub(super) hook: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct StageLabels {
+    pub(super) stage: &'static str,
+}
+
+/// Histograms of how long something takes that may be over at once or take
+/// minutes, seconds.
+pub(super) type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// From 100 µs to 100 s.
+fn durations() -> Histogram {
+    Histogram::new([
+        0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0,
+    ])
+}
+
+/// How long it took from the last reference to the freeing.
+#[derive(Clone, Debug)]
+pub(super) struct Teardowns(pub(super) Durations<TypeLabels>);
+
+impl Default for Teardowns {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(durations))
+    }
+}
+
+/// How long each stage of that took for network namespaces.
+#[derive(Clone, Debug)]
+pub(super) struct NetCleanups(pub(super) Durations<StageLabels>);
+
+impl Default for NetCleanups {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(durations))
+    }
+}
+
 /// Seconds as a floating-point gauge.
 pub(super) type Seconds = Gauge<f64, AtomicU64>;
 
@@ -65,6 +101,8 @@ pub(super) struct Families {
     pub(super) dying: Gauge,
     pub(super) dying_oldest: Seconds,
     pub(super) dying_took: DyingTimes,
+    pub(super) teardowns: Teardowns,
+    pub(super) net_cleanups: NetCleanups,
     pub(super) switches: Family<ReasonLabels, Counter>,
     pub(super) nsproxies: Gauge,
     pub(super) rule_violations: Family<RuleLabels, Counter>,
@@ -171,6 +209,16 @@ impl Families {
             "pid_namespace_dying_seconds",
             "How long pid namespaces took from the death of their init until nobody was left",
             self.dying_took.0.clone(),
+        );
+        ours.register(
+            "namespace_teardown_seconds",
+            "Time from the last reference to a namespace to its inode number being given back, where both were seen",
+            self.teardowns.0.clone(),
+        );
+        ours.register(
+            "net_cleanup_seconds",
+            "Time that network namespaces spent in each stage of that: queue, unlist, exits, end",
+            self.net_cleanups.0.clone(),
         );
         ours.register(
             "nsproxy_switches",

@@ -12,7 +12,10 @@ mod process;
 
 use std::{fmt, sync::atomic::Ordering, time::Instant};
 
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use prometheus_client::{
+    metrics::{counter::Counter, histogram::Histogram},
+    registry::Registry,
+};
 use tracer_common::{
     event::{Cause, Reason},
     kind::NsKind,
@@ -20,12 +23,12 @@ use tracer_common::{
 
 use crate::{
     engine::{HookReport, HookState, KernelTotals, Limits, Notice},
-    model::{Census, Lifecycle, Rule, State, Transition, What},
+    model::{Census, Lifecycle, NetCleanup, Rule, State, Transition, What},
 };
 
 use self::families::{
-    CauseLabels, Families, HookLabels, ReasonLabels, RuleLabels, StateLabels, StepCounter,
-    TypeCauseLabels, TypeLabels, TypeStateLabels,
+    CauseLabels, Families, HookLabels, ReasonLabels, RuleLabels, StageLabels, StateLabels,
+    StepCounter, TypeCauseLabels, TypeLabels, TypeStateLabels,
 };
 
 pub use exposition::Format;
@@ -33,6 +36,12 @@ pub use exposition::Format;
 /// Records that could not be understood are counted by the reader, all other
 /// losses by the kernel programs.
 const UNDECODABLE: &str = "undecodable";
+
+/// The stages of the clean-up of a network namespace.
+const QUEUE: &str = "queue";
+const UNLIST: &str = "unlist";
+const EXITS: &str = "exits";
+const END: &str = "end";
 
 /// The cause of a change that was missed.
 const UNKNOWN_CAUSE: &str = "unknown";
@@ -60,6 +69,12 @@ impl Metrics {
         for reason in Reason::ALL {
             metrics.switches(reason);
         }
+        for kind in NsKind::ALL {
+            metrics.teardown(kind);
+        }
+        for stage in [QUEUE, UNLIST, EXITS, END] {
+            metrics.stage(stage);
+        }
         for rule in Rule::ALL {
             metrics.violations(rule);
         }
@@ -78,9 +93,16 @@ impl Metrics {
     pub fn transition(&self, transition: &Transition) {
         match &transition.what {
             What::Namespace {
-                step, ns, cause, ..
+                step,
+                ns,
+                cause,
+                teardown,
+                ..
             } => {
                 self.steps(*step, ns.kind, *cause).inc();
+                if let Some(took) = teardown {
+                    self.teardown(ns.kind).observe(seconds(*took));
+                }
             }
             What::Chain(chain) => {
                 for link in &chain.links {
@@ -99,6 +121,7 @@ impl Metrics {
             What::Switched(switch) if switch.reason != Reason::Exit => {
                 self.switches(switch.reason).inc();
             }
+            What::NetCleanup(cleanup) => self.net_cleanup(cleanup),
             What::Violation(violation) => {
                 self.violations(violation.rule).inc();
             }
@@ -221,6 +244,39 @@ impl Metrics {
                 cause: cause.map_or(UNKNOWN_CAUSE, Cause::name),
             }),
         }
+    }
+
+    fn teardown(&self, kind: NsKind) -> Histogram {
+        self.families
+            .teardowns
+            .0
+            .get_or_create_owned(&of_type(kind))
+    }
+
+    /// Each of them has been through all stages.
+    fn net_cleanup(&self, cleanup: &NetCleanup) {
+        for &wait in &cleanup.waits {
+            self.stage(QUEUE).observe(seconds(wait));
+        }
+        for (stage, took) in [
+            (UNLIST, cleanup.unlist),
+            (EXITS, cleanup.exits),
+            (END, cleanup.end),
+        ] {
+            if let Some(took) = took {
+                let histogram = self.stage(stage);
+                for _ in &cleanup.waits {
+                    histogram.observe(seconds(took));
+                }
+            }
+        }
+    }
+
+    fn stage(&self, stage: &'static str) -> Histogram {
+        self.families
+            .net_cleanups
+            .0
+            .get_or_create_owned(&StageLabels { stage })
     }
 
     fn switches(&self, reason: Reason) -> Counter {

@@ -63,6 +63,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Chain => FAINT,
         EventName::Init(_) => NOTABLE,
         EventName::Switched => AnsiColor::Cyan.on_default(),
+        EventName::NetCleanup => FAINT,
         EventName::Lost | EventName::Violation => BAD,
         EventName::Resync => NOTABLE,
         EventName::Exited | EventName::Reaped => FAINT,

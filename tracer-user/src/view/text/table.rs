@@ -74,7 +74,12 @@ pub fn write_namespaces(
     shown: &[Namespace],
     picture: &Picture<'_>,
 ) -> io::Result<()> {
-    let Picture { all, people, now } = *picture;
+    let Picture {
+        all,
+        before,
+        people,
+        now,
+    } = *picture;
     let inums: BTreeMap<NsId, u32> = all.iter().map(|ns| (ns.id, ns.inum)).collect();
     let heading = [
         ("TYPE", Align::Left),
@@ -108,7 +113,7 @@ pub fn write_namespaces(
                         [
                             why(ns),
                             words::people(ns, people.get(&ns.id).copied(), now),
-                            history(ns, now),
+                            history(ns, now, before.get(&ns.id).copied()),
                         ]
                         .into_iter()
                         .flatten(),

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     engine::Notice,
     model::{
-        Actor, Chain, InitStep, Lifecycle, Namespace, NsId, Nsproxy, Switch, Transition, Violation,
-        What,
+        Actor, Chain, InitStep, Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, Switch,
+        Transition, Violation, What,
     },
     view::{
         clock::Clock,
@@ -91,12 +91,14 @@ impl TraceText {
                 ns,
                 cause,
                 actor,
+                teardown,
             } => {
                 // That of a destruction says what the step does.
                 let cause = cause.filter(|cause| *cause != Cause::ReferenceDropped);
                 let why = cause.map(|cause| words::cause(cause).into());
                 let step = step_of(*step, ns, actor.as_ref(), transition.at);
-                let what = list(why.into_iter().chain(step)).unwrap_or_default();
+                let torn = teardown.map(|took| format!("{} after the last reference", Span(took)));
+                let what = list(why.into_iter().chain(step).chain(torn)).unwrap_or_default();
                 self.row(name, at, Some(ns), &what)
             }
             What::Chain(chain) => self.chain(chain, at, transition.at),
@@ -122,6 +124,7 @@ impl TraceText {
                 let what = format!("nsproxy {}: {}", nsproxy.id.0, self.contents(nsproxy));
                 self.row(name, at, None, &what)
             }
+            What::NetCleanup(cleanup) => self.row(name, at, None, &cleaned(cleanup)),
             What::Violation(violation) => {
                 let what = self.violation(violation);
                 self.row(name, at, violation.namespace.as_ref(), &what)
@@ -240,6 +243,24 @@ fn inum(nsproxy: &Nsproxy, slot: Slot) -> String {
     nsproxy.inums[slot as usize].map_or(NOTHING.into(), |inum| inum.to_string())
 }
 
+/// A round of cleaning up network namespaces, in words.
+fn cleaned(cleanup: &NetCleanup) -> String {
+    let count = match cleanup.waits.len() {
+        1 => "1 network namespace".into(),
+        count => format!("{count} network namespaces"),
+    };
+    let stages = [
+        ("waited up to", cleanup.waits.iter().max().copied()),
+        ("unlisting", cleanup.unlist),
+        ("exits", cleanup.exits),
+        ("end", cleanup.end),
+    ];
+    let stages = stages
+        .into_iter()
+        .filter_map(|(name, took)| Some(format!("{name} {}", Span(took?))));
+    list(std::iter::once(count).chain(stages)).unwrap_or_default()
+}
+
 /// A step in the life of a namespace, in words.
 fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> Option<String> {
     let since = |start: Option<u64>| start.map(|start| Span(at.saturating_sub(start)));
@@ -261,9 +282,7 @@ fn step_of(step: Lifecycle, ns: &Namespace, actor: Option<&Actor>, at: u64) -> O
             since(ns.created_at).map(|age| format!("after {age}")),
             (!ns.was_active).then(|| "never active".into()),
         ],
-        Lifecycle::Freed => {
-            vec![since(ns.destroyed_at).map(|wait| format!("{wait} after the last reference"))]
-        }
+        Lifecycle::Freed => Vec::new(),
     };
     parts.push(actor.map(|actor| format!("by {}", task(actor))));
     list(parts.into_iter().flatten())

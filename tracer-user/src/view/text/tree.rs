@@ -160,15 +160,29 @@ impl<'a> Tree<'a> {
             .refs
             .filter(|_| ns.state == State::Inactive)
             .map(|refs| format!("references {refs}"));
-        let Picture { people, now, .. } = self.picture;
+        let Picture {
+            before,
+            people,
+            now,
+            ..
+        } = self.picture;
+        let before = before.get(&ns.id).copied();
         let level = ns
             .level
             .filter(|_| ns.kind == NsKind::Pid && !ns.initial)
             .map(|level| format!("level {level}"));
         let people = words::people(ns, people.get(&ns.id).copied(), now);
-        let facts = [why(ns), tasks, uid, level, people, refs, history(ns, now)]
-            .into_iter()
-            .flatten();
+        let facts = [
+            why(ns),
+            tasks,
+            uid,
+            level,
+            people,
+            refs,
+            history(ns, now, before),
+        ]
+        .into_iter()
+        .flatten();
         let text = format!("{} {} (id {})", ns.kind.name(), ns.inum, ns.id.0,);
         let state = format!(
             " {}",

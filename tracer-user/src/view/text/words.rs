@@ -150,14 +150,16 @@ pub fn why(ns: &Namespace) -> Option<String> {
 }
 
 /// Of a namespace that nothing keeps active: for how long that has been so at
-/// this time (`CLOCK_BOOTTIME`), and who made it, if nslife saw it.
-pub fn history(ns: &Namespace, now: u64) -> Option<String> {
+/// this time (`CLOCK_BOOTTIME`), how many must go before it, and who made it, if
+/// nslife saw it.
+pub fn history(ns: &Namespace, now: u64, before: Option<u32>) -> Option<String> {
     let is_out_of_use = ns.state != State::Active;
     let begun = ns.since.filter(|_| is_out_of_use);
     let creator = ns.creator.as_ref().filter(|_| is_out_of_use);
     list(
         [
             begun.map(|since| format!("for {}", Span(now.saturating_sub(since)))),
+            before.map(|before| format!("{before} before it")),
             creator.map(|creator| format!("made by {}", task(&creator.task))),
         ]
         .into_iter()

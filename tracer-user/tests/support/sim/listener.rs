@@ -295,6 +295,8 @@ fn brief(event: &Event) -> String {
         Body::InitDying(facts) => ns("dying init of", facts.as_ref()),
         Body::InitDead(facts) => ns("dead init of", facts.as_ref()),
         Body::ClimbEnded(end) => ns("end of the climb from", *end),
+        Body::NetCleanupBegan { .. } => "begin of a clean-up".to_owned(),
+        Body::NetCleanupEnded(_) => "end of a clean-up".to_owned(),
         Body::ProcfsMounted { ns: facts, .. } => ns("procfs of", facts.as_ref()),
         Body::ProcfsGone { ns: facts, .. } => ns("no procfs of", facts.as_ref()),
         Body::TaskExited(_) | Body::TaskReaped(_) => format!("end of {}", event.origin.task.pid),
