@@ -391,7 +391,7 @@ mod tests {
                 What::NsfsOpened | What::NsfsEvicted | What::ProcfsMounted | What::ProcfsGone => {
                     (size_of::<NsEvent>(), &[104, 112, 120, 128, 144])
                 }
-                What::TaskExited => (size_of::<ExitEvent>(), &[464]),
+                What::TaskExited => (size_of::<ExitEvent>(), &[368]),
                 What::TaskReaped => (size_of::<ReapEvent>(), &[]),
                 _ => (size_of::<NsEvent>(), &[104, 112, 120, 128, 136, 144]),
             };

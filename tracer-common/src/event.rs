@@ -479,7 +479,7 @@ impl TaskInfo {
 }
 
 /// The children of a task that exits of which it is said who gets them.
-pub const CHILDREN: usize = 16;
+pub const CHILDREN: usize = 12;
 
 /// The children beyond those that are counted.
 pub const MORE_CHILDREN: u32 = 240;
@@ -559,7 +559,7 @@ const _: () = {
     assert!(size_of::<NsproxyEvent>() == 280);
     assert!(size_of::<NetCleanupEvent>() == 88);
     assert!(size_of::<TaskInfo>() == 24);
-    assert!(size_of::<ExitEvent>() == 472);
+    assert!(size_of::<ExitEvent>() == 376);
     assert!(size_of::<ReapEvent>() == 128);
     assert!(core::mem::offset_of!(NsEvent, ns) == 48);
     assert!(core::mem::offset_of!(NsEvent, aux) == 136);

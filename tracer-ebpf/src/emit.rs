@@ -194,17 +194,17 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
     0
 }
 
-/// Sets the active count to one that was read.
+/// Sets the active count to one that was read. Without a branch: the verifier
+/// would follow both ways from there on.
 #[inline(always)]
 fn set_active(info: *mut NsInfo, count: u32) {
+    // One if it is one below zero, else zero.
+    let carry = (black_box(u64::from(count) + 1) >> 32) as u32;
+    let flag = NS_ACTIVE_MINUS_ONE.trailing_zeros();
     // SAFETY: as for `fill_ns`.
     unsafe {
         (*info).active = count;
-        if count == UNKNOWN {
-            (*info).flags |= NS_ACTIVE_MINUS_ONE;
-        } else {
-            (*info).flags &= !NS_ACTIVE_MINUS_ONE;
-        }
+        (*info).flags = ((*info).flags & !NS_ACTIVE_MINUS_ONE) | (carry << flag);
     }
 }
 

@@ -1,5 +1,7 @@
 //! nsproxies: installed, switched, left on exit, freed.
 
+use core::hint::black_box;
+
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
     macros::{btf_tracepoint, fentry, fexit},
@@ -148,10 +150,10 @@ pub fn switched(ctx: FEntryContext) -> i32 {
 
 /// Only a task itself changes its nsproxy, but for a fork, before the child
 /// runs. Says so if this is otherwise.
-#[inline(always)]
-fn switched_by_another(task: u64, reason: Reason, new: u64) {
+#[inline(never)]
+fn switched_by_another(task: u64, reason: Reason, new: u64) -> i32 {
     if read::<u32>(task, offset!(task_state)) & TASK_NEW != 0 {
-        return;
+        return 0;
     }
     let nsproxy = nsproxy_of(task);
     if nsproxy != 0 {
@@ -164,6 +166,7 @@ fn switched_by_another(task: u64, reason: Reason, new: u64) {
             new,
         );
     }
+    0
 }
 
 /// `int exec_task_namespaces(void)`, entered: an exec changes the nsproxy
@@ -258,6 +261,15 @@ fn left_by_exit(nsproxy: u64, flags: u32) {
     );
 }
 
+/// [`BREACH_IN_USE`] if this is the task's nsproxy, else 0. Without a branch: the
+/// verifier would follow both ways from there on.
+#[inline(always)]
+fn in_use(task: u64, nsproxy: u64) -> u32 {
+    let other = black_box(nsproxy_of(task) ^ nsproxy);
+    let differs = black_box((other | other.wrapping_neg()) >> 63) as u32;
+    (differs ^ 1) << BREACH_IN_USE.trailing_zeros()
+}
+
 /// 6.19+ `nsproxy_ns_active_put`, before `free_nsproxy(struct nsproxy *ns)`:
 /// the last count is gone, its namespaces are still held.
 #[fentry]
@@ -271,12 +283,7 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
         left_by_exit(nsproxy, 0);
     }
     exec_switched(nsproxy);
-    let breaches = if nsproxy_of(task) == nsproxy {
-        BREACH_IN_USE
-    } else {
-        0
-    };
-    emit::nsproxy_freed(nsproxy, breaches);
+    emit::nsproxy_freed(nsproxy, in_use(task, number(&ctx, 0)));
     // An unshare that failed after making this one leaves its mark.
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: the entry is this thread's own; nobody else writes it.

@@ -93,7 +93,7 @@ fn ends_of_tasks() -> BoxedStrategy<Body> {
     let exited = (
         option::of(times()),
         actors(),
-        prop::array::uniform16(actors()),
+        prop::array::uniform12(actors()),
         any::<u32>(),
     );
     let reaped = (option::of(times()), actors(), actors(), actors());
