@@ -67,10 +67,10 @@ pub fn net_cleanup_ends(_ctx: FExitContext) -> i32 {
     0
 }
 
-/// 6.16+: `void ops_undo_list(const struct list_head *ops_list, …)`, once in a
-/// round; before that `void ops_exit_list(const struct pernet_operations *ops,
-/// struct list_head *net_exit_list)`, once for each part of the network. Both
-/// are called elsewhere, too.
+/// `void ops_undo_list(const struct list_head *ops_list, …)`, once in a round;
+/// where that is missing (6.1) `void ops_exit_list(const struct
+/// pernet_operations *ops, struct list_head *net_exit_list)`, once for each
+/// part of the network. Both are called elsewhere, too.
 #[fentry]
 pub fn net_exits_begin(_ctx: FEntryContext) -> i32 {
     if let Some(round) = own_round() {

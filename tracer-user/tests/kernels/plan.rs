@@ -26,8 +26,8 @@ const FUNCTIONS: &[(&str, &[Span])] = &[
     ("nsfs_init_inode", &[Span("6.12", "7.3")]),
     ("nsproxy_ns_active_get", &[Span("6.19", "7.3")]),
     ("nsproxy_ns_active_put", &[Span("6.19", "7.3")]),
-    ("ops_exit_list", &[Span("6.1", "6.12")]),
-    ("ops_undo_list", &[Span("6.16", "7.3")]),
+    ("ops_exit_list", &[Span("6.1", "6.1")]),
+    ("ops_undo_list", &[Span("6.12", "7.3")]),
 ];
 
 /// Up to 6.17 each namespace type has hooks of its own.
@@ -38,8 +38,8 @@ const KERNEL_COUNTS: Span = Span("6.19", "7.3");
 
 /// Where network namespaces lose their parts.
 const NET_EXITS: &[(&str, Span)] = &[
-    ("ops_exit_list", Span("6.1", "6.12")),
-    ("ops_undo_list", Span("6.16", "7.3")),
+    ("ops_exit_list", Span("6.1", "6.1")),
+    ("ops_undo_list", Span("6.12", "7.3")),
 ];
 
 /// For each hook, the function that it goes to, and on which kernels; on the
