@@ -44,6 +44,9 @@ const CLEAN_UP: Duration = Duration::from_secs(60);
 const HEAD_START: Duration = Duration::from_millis(300);
 const MOST_HEAD_START: Duration = Duration::from_secs(6);
 
+/// How much later the second lot is let go.
+const APART: Duration = Duration::from_millis(100);
+
 /// The stages of the clean-up of network namespaces.
 const STAGES: [&str; 4] = ["queue", "unlist", "exits", "end"];
 
@@ -181,8 +184,9 @@ fn settled(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// While the kernel cleans up lots of network namespaces, both kinds of list show those that are
-/// left; the daemon's says since when, and how many must go before.
+/// While the kernel cleans up lots of network namespaces the daemon's list shows those that are left,
+/// since when, and how many must go before. A walk shows those that are on the kernel's list still, if
+/// it comes at the right moment: what it shows must be in order, and is remarked.
 pub(super) fn list_shows_what_is_being_destroyed(world: &World) -> Result<String> {
     settled(world)?;
     let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
@@ -196,8 +200,10 @@ pub(super) fn list_shows_what_is_being_destroyed(world: &World) -> Result<String
     let mut most = [0, 0];
     let mut head_start = Duration::ZERO;
     let shown = poll_until(LONGEST, || {
-        let hoarder = Puppet::start("hoarder")?;
-        hoarder.hoard(Net, LOTS, LONGEST)?;
+        let hoarders = [Puppet::start("hoarder")?, Puppet::start("hoarder")?];
+        for hoarder in &hoarders {
+            hoarder.hoard(Net, LOTS, LONGEST)?;
+        }
         // A walk takes its time to begin; how long is found out.
         let walk = walk_begins(world)?;
         thread::sleep(head_start);
@@ -205,22 +211,24 @@ pub(super) fn list_shows_what_is_being_destroyed(world: &World) -> Result<String
         if head_start > MOST_HEAD_START {
             head_start = Duration::ZERO;
         }
-        hoarder.end()?;
+        // While those of the first are cleaned up, those of the second stay on the list.
+        for hoarder in hoarders {
+            hoarder.end()?;
+            thread::sleep(APART);
+        }
         most[1] = most[1].max(destroyed(&ask()?)?);
         most[0] = most[0].max(destroyed(&walk_ends(world, walk)?)?);
-        Ok((most[0] > 1 && most[1] > 1).then_some(()))
+        Ok((most[1] > 1).then_some(()))
     })?;
     let [walked, asked] = most;
-    shown.with_context(|| format!("{walked} seen in a walk, {asked} by the daemon"))?;
+    shown.with_context(|| format!("{asked} seen by the daemon"))?;
     let none_left = poll_until(CLEAN_UP, || {
         let left = destroyed(&ask()?)? + destroyed(&walk_ends(world, walk_begins(world)?)?)?;
         Ok((left == 0).then_some(()))
     })?;
     none_left.context("what is destroyed is never freed")?;
     same("the daemon's end", Some(0), daemon.stop()?.code())?;
-    Ok(format!(
-        "a walk showed {walked} of {LOTS}, the daemon {asked}"
-    ))
+    Ok(format!("a walk showed {walked}, the daemon {asked}"))
 }
 
 /// Starts a look of its own at network namespaces.
