@@ -453,7 +453,7 @@ mod tests {
         let kept = |pid: u32, name: &[u8; 16]| {
             let mut bytes = addresses(Tag::Task as u32, size_of::<WalkTask>());
             bytes[offset_of!(WalkTask, pid)..][..4].copy_from_slice(&pid.to_ne_bytes());
-            bytes[offset_of!(WalkTask, comm)..].copy_from_slice(name);
+            bytes[offset_of!(WalkTask, comm)..][..16].copy_from_slice(name);
             redactor().walk(&mut bytes).unwrap().len()
         };
         assert_eq!(kept(2, b"kthreadd\0\0\0\0\0\0\0\0"), 1);

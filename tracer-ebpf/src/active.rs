@@ -31,22 +31,13 @@ pub fn observe_count(known: *mut Known, key: u64) -> Reading {
     observe(known, Watched::Active, || read(key, offset!(ns_active)))
 }
 
-/// A task that changes its credentials drops its hold on the old user
-/// namespace itself; whoever else drops the last one only cleans up.
-#[inline(always)]
-fn actor(cause: u32) -> u32 {
-    if cause == Cause::CredChanged as u32 {
-        select::own_deed()
-    } else {
-        0
-    }
-}
-
 /// What climbs from owner to owner.
 struct Climb {
     key: u64,
     kind: u32,
-    flags: u32,
+    /// The flags for what the running task does itself: asked for once, since
+    /// the verifier would follow each answer through the climb.
+    own_deed: u32,
     /// Whether a reference was taken, not dropped.
     rises: bool,
     /// The namespace below, 0 at the bottom.
@@ -101,7 +92,13 @@ fn step(climb: &mut Climb) -> i64 {
     let active = reading.count.cast_signed() > 0;
     if reading.flipped {
         let (cause, below) = climb.why(known, kind, active);
-        let flags = climb.flags | actor(cause);
+        // Who takes a reference does so itself. Who drops one only cleans up, but
+        // for a task that changes its credentials.
+        let flags = if climb.rises || cause == Cause::CredChanged as u32 {
+            climb.own_deed
+        } else {
+            0
+        };
         if below != 0 {
             climb.pulled += 1;
         }
@@ -125,7 +122,7 @@ extern "C" fn climb_step(_index: u32, climb: *mut Climb) -> i64 {
 /// The namespace and its owners: a count that left or reached zero has moved
 /// theirs too, and the caller still holds them all.
 #[inline(always)]
-fn changed(ctx: &FExitContext, rises: bool, flags: u32) -> i32 {
+fn changed(ctx: &FExitContext, rises: bool) -> i32 {
     if read::<u64>(ctx.arg(0), offset!(ns_id)) <= LAST_INITIAL_ID {
         return 0;
     }
@@ -136,7 +133,7 @@ fn changed(ctx: &FExitContext, rises: bool, flags: u32) -> i32 {
     let mut climb = Climb {
         key,
         kind: kind as u32,
-        flags,
+        own_deed: select::own_deed(),
         rises,
         below: 0,
         below_flipped: false,
@@ -163,12 +160,12 @@ fn changed(ctx: &FExitContext, rises: bool, flags: u32) -> i32 {
 /// task that starts to use the namespace.
 #[fexit]
 pub fn active_get(ctx: FExitContext) -> i32 {
-    changed(&ctx, true, select::own_deed())
+    changed(&ctx, true)
 }
 
 /// `void __ns_ref_active_put(struct ns_common *ns)`. Called by whoever
 /// happens to drop the last user: nobody to name.
 #[fexit]
 pub fn active_put(ctx: FExitContext) -> i32 {
-    changed(&ctx, false, 0)
+    changed(&ctx, false)
 }
