@@ -393,6 +393,7 @@ mod tests {
                 }
                 What::TaskExited => (size_of::<ExitEvent>(), &[368]),
                 What::TaskReaped => (size_of::<ReapEvent>(), &[]),
+                What::NetCleanup => (size_of::<NetCleanupEvent>(), &[48]),
                 _ => (size_of::<NsEvent>(), &[104, 112, 120, 128, 136, 144]),
             };
             let mut bytes = addresses(what as u32, size);

@@ -16,9 +16,8 @@ type Life = (&'static str, [&'static str; RESTS], OneMoment);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OneMoment {
     Nowhere,
-    /// Up to 6.17 there is no function to hook for these: ipc and pid have none at all; who closes
-    /// the last file of a network namespace has a copy of it compiled in; and an outer user
-    /// namespace goes on the way that frees the inner one.
+    /// Up to 6.17 there is no function to hook for these: pid namespaces end at once, in one that
+    /// runs all the time; and an outer user namespace goes on the way that frees the inner one.
     UpTo617,
     /// From 6.18 on mount namespaces give back their number before they leave the tree.
     From618,
@@ -37,7 +36,7 @@ const LIVES: &[Life] = &[
     // One of each type, taken by a task that exits.
     ("mnt", [WHOLE, "", ""], From618),
     ("uts", [WHOLE, "", ""], Nowhere),
-    ("ipc", [WHOLE, "", ""], UpTo617),
+    ("ipc", [WHOLE, "", ""], Nowhere),
     ("user", [WHOLE, "", ""], Nowhere),
     ("pid", [WHOLE, "", ""], UpTo617),
     ("net", [WHOLE, "", ""], Nowhere),
@@ -48,7 +47,7 @@ const LIVES: &[Life] = &[
     ("uts", [WHOLE, "", ""], Nowhere),
     ("pid", [IN_USE, "", OVER], UpTo617),
     // Kept by an open file.
-    ("net", [IN_USE, "", OVER], UpTo617),
+    ("net", [IN_USE, "", OVER], Nowhere),
     // Kept by a task that entered it.
     ("uts", [IN_USE, "", OVER], Nowhere),
     // One in the other, and what the inner one owns: kept by a socket, which leads back to it.
