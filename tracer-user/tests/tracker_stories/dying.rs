@@ -1,6 +1,6 @@
 //! Inits of pid namespaces: how they end, and who is left meanwhile.
 
-use nslife::model::{People, PidNumbers, Reaper, Walk, WalkInit};
+use nslife::model::{People, Person, PidNumbers, Reaper, TaskState, Walk, WalkInit};
 use support::Walker;
 use tracer_common::walk::PID_LEVELS;
 
@@ -203,4 +203,72 @@ fn a_crowd_is_counted_but_not_named() {
     assert_eq!((shown.left_count, shown.left.len()), (101, People::NAMED));
     assert_eq!(shown.zombies.len(), People::NAMED);
     assert_eq!(kernel.get(&pid).unwrap().zombies, Some(101));
+}
+
+#[test]
+fn who_is_in_a_namespace_below_is_left_too() {
+    let mut kernel = World::walked(COUNTS);
+    let user = kernel.ns("user");
+    let outer = kernel.ns("pid");
+    let mut inner = kernel.ns("pid");
+    inner.facts.parent = Some(outer.facts.key);
+    let nsproxy = kernel.nsproxy(&[&outer]);
+    kernel.merge(|walk| {
+        walk.counted(&user, 1);
+        walk.counted(&disabled(&outer, 3), 3);
+        walk.counted(&inner, 1);
+        walk.nsproxy(&nsproxy);
+        walk.task(&user, &outer, &nsproxy).exiting = true;
+        init_of(walk, &outer, 1);
+        walk.task(&user, &inner, &nsproxy).state = 2;
+        let tracer = 1;
+        let zombie = walk.task(&user, &outer, &nsproxy);
+        zombie.exit_state = EXIT_ZOMBIE;
+        zombie.parent = tracer;
+    });
+    let shown = kernel.get(&outer).unwrap();
+    assert_eq!(shown.reaper, Some(Reaper::Dying { began: None }));
+    assert_eq!(kernel.tracker.dying(), (1, None));
+    assert_eq!(shown.zombies, Some(1));
+    let people: Vec<_> = kernel.tracker.people().collect();
+    let (_, people) = people.iter().find(|(id, _)| *id == shown.id).unwrap();
+    assert_eq!(people.init.as_ref().unwrap().numbers, [1, 1]);
+    assert_eq!(people.left_count, 2);
+    let states: Vec<_> = people
+        .left
+        .iter()
+        .map(|person: &Person| {
+            (
+                person.task.pid,
+                person.state,
+                person.waits_for.map(|t| t.pid),
+            )
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (2, TaskState::Uninterruptible, None),
+            (3, TaskState::Zombie, Some(1))
+        ]
+    );
+    assert_eq!(people.zombies.len(), 1);
+}
+
+#[test]
+fn what_is_inactive_or_gone_is_not_dying() {
+    let mut kernel = World::walked(COUNTS);
+    let pid = kernel.ns("pid");
+    kernel.created(&pid);
+    kernel.count(&pid, 2);
+    kernel.tell(Body::InitDying(disabled(&pid, 2).facts));
+    kernel.count(&pid, 0);
+    assert_eq!(kernel.get(&pid).unwrap().reaper, Some(Reaper::Dead));
+    assert_eq!(kernel.tracker.dying(), (0, None));
+
+    let other = kernel.ns("pid");
+    kernel.created(&other);
+    kernel.tell(Body::InitDying(disabled(&other, 2).facts));
+    kernel.freed(&other);
+    assert_eq!(kernel.tracker.dying(), (0, None));
 }

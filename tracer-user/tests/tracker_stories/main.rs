@@ -10,7 +10,6 @@ mod discovery;
 mod dying;
 mod identity;
 mod initial;
-mod inits;
 mod inodes;
 mod lives;
 mod nsproxies;
