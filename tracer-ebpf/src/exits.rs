@@ -104,6 +104,10 @@ fn fill_header(header: *mut Header, what: What, task: u64) {
 /// 6.19+ `exit_nsproxy_namespaces`, before `exit_task_namespaces(struct
 /// task_struct *p)`: notes the children that a task has when it leaves its
 /// namespaces.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value it would be put together on the stack, which is small"
+)]
 #[fentry]
 pub fn task_left(ctx: FEntryContext) -> i32 {
     let task: u64 = ctx.arg(0);

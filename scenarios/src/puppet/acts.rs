@@ -114,5 +114,5 @@ pub(super) fn new_namespace(kind: NsKind) -> Result<OwnedFd> {
     sys::unshare(&[kind])?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let path = format!("/proc/thread-self/ns/{}", kind.name());
-    Ok(open(&*path, flags, Mode::empty()).context(path)?)
+    open(&*path, flags, Mode::empty()).context(path)
 }
