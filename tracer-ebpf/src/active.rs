@@ -13,7 +13,7 @@ use tracer_common::{
 
 use crate::{
     doing,
-    emit::{self, UNKNOWN_CAUSE, kind_of, owner_of},
+    emit::{self, kind_of, owner_of},
     known::{Known, Reading, Watched, observe, remember, unreport},
     mem::{number, offset, read},
     select,
@@ -40,36 +40,27 @@ struct Climb {
     own_deed: u32,
     /// Whether a reference was taken, not dropped.
     rises: bool,
-    /// The namespace below, 0 at the bottom.
+    /// The namespace below, if it was seen to flip on the way; else 0.
     below: u64,
-    /// Whether that one was seen to flip on the way.
-    below_flipped: bool,
-    /// Whether that one is active.
-    below_active: bool,
+    /// 1 at the bottom, 0 above.
+    is_first: u32,
     /// How many were reported because of one below.
     pulled: u32,
 }
 
 impl Climb {
-    /// Why the namespace that has been reached flipped, and the one below that
-    /// pulled it along, if one did.
+    /// Why the namespace that has been reached flipped. Whether one below can
+    /// have pulled it along the model judges: each question here would double
+    /// what the verifier follows.
     #[inline(always)]
-    fn why(&self, known: *mut Known, kind: NsKind, active: bool) -> (u32, u64) {
-        if self.below == 0 {
-            return (doing::cause(known, kind, self.rises), 0);
-        }
-        // An owner cannot be inactive above an active one: if they are alike
-        // the one is because of the other. Else somebody else did this.
-        if self.below_active != active {
-            return (UNKNOWN_CAUSE, 0);
-        }
-        let cause = if active {
-            Cause::OwnedCame
+    fn cause(&self, known: *mut Known, kind: NsKind) -> u32 {
+        if self.is_first != 0 {
+            doing::cause(known, kind, self.rises)
+        } else if self.rises {
+            Cause::OwnedCame as u32
         } else {
-            Cause::OwnedWent
-        };
-        let below = if self.below_flipped { self.below } else { 0 };
-        (cause as u32, below)
+            Cause::OwnedWent as u32
+        }
     }
 }
 
@@ -89,9 +80,8 @@ fn step(climb: &mut Climb) -> i64 {
         return 1;
     };
     let reading = observe_count(known, key);
-    let active = reading.count.cast_signed() > 0;
     if reading.flipped {
-        let (cause, below) = climb.why(known, kind, active);
+        let (cause, below) = (climb.cause(known, kind), climb.below);
         // Who takes a reference does so itself. Who drops one only cleans up, but
         // for a task that changes its credentials.
         let flags = if climb.rises || cause == Cause::CredChanged as u32 {
@@ -106,9 +96,8 @@ fn step(climb: &mut Climb) -> i64 {
             unreport(inum, Watched::Active);
         }
     }
-    climb.below = key;
-    climb.below_flipped = reading.flipped;
-    climb.below_active = active;
+    climb.below = if reading.flipped { key } else { 0 };
+    climb.is_first = 0;
     climb.key = owner_of(key, kind);
     climb.kind = NsKind::User as u32;
     i64::from(climb.key == 0)
@@ -136,8 +125,7 @@ fn changed(ctx: &FExitContext, rises: bool) -> i32 {
         own_deed: select::own_deed(),
         rises,
         below: 0,
-        below_flipped: false,
-        below_active: false,
+        is_first: 1,
         pulled: 0,
     };
     // SAFETY: the callback has the signature that the helper documents, and

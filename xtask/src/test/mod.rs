@@ -39,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     jobs: usize,
     /// Seconds until a virtual machine is stopped.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2400)]
     timeout: u64,
     #[command(flatten)]
     hardware: HardwareOptions,
