@@ -214,7 +214,7 @@ impl Redactor {
                 size_of::<NsEvent>()
             }
             What::TaskExited => {
-                self.time_if_known(bytes, offset_of!(ExitEvent, dropped_at))?;
+                self.field(bytes, offset_of!(ExitEvent, dropped_at), Moment)?;
                 self.task_if_known(bytes, offset_of!(ExitEvent, parent))?;
                 for index in 0..CHILDREN {
                     let child = index * size_of::<TaskInfo>();
@@ -223,7 +223,7 @@ impl Redactor {
                 size_of::<ExitEvent>()
             }
             What::TaskReaped => {
-                self.time_if_known(bytes, offset_of!(ReapEvent, dropped_at))?;
+                self.field(bytes, offset_of!(ReapEvent, dropped_at), Moment)?;
                 for task in [
                     offset_of!(ReapEvent, by),
                     offset_of!(ReapEvent, parent),
@@ -283,14 +283,6 @@ impl Redactor {
             self.field(bytes, start + offset, field)?;
         }
         Ok(())
-    }
-
-    /// A time that is 0 if it is not known.
-    fn time_if_known(&mut self, bytes: &mut [u8], at: usize) -> Result<()> {
-        match part_mut(bytes, at)? {
-            [0, 0, 0, 0, 0, 0, 0, 0] => Ok(()),
-            _ => self.field(bytes, at, Time),
-        }
     }
 
     /// A task that may not be there.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     PATIENCE,
     metrics::{Metrics, Series},
-    nslife::Nslife,
+    nslife::{List, Nslife},
     process::{end_of, kill, poll_until, terminate},
     world::SCRATCH,
 };
@@ -100,6 +100,12 @@ impl Daemon {
             notices,
             process,
         })
+    }
+
+    /// What it answers to `nslife list`.
+    pub(crate) fn list(&self, nslife: &Nslife, more: &[&str]) -> Result<List> {
+        let whom = ["--from", "daemon", "--control-socket", &self.socket];
+        nslife.list_from(&[&whom[..], more].concat())
     }
 
     /// What it has logged.

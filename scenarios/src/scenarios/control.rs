@@ -50,11 +50,7 @@ pub(super) fn list_asks_the_daemon(world: &World) -> Result<()> {
     let net = stage.born(&maker, Net)?;
     let sitter = stage.puppet("sitter")?;
     let kept = socket_in(&mut stage, &sitter, &maker)?;
-    let ask = || {
-        world
-            .nslife
-            .list_from(&["--from", "daemon", "--control-socket", &socket])
-    };
+    let ask = || daemon.list(&world.nslife, &[]);
     let before = until(ask, |list| is(list, &net, State::Active))?;
     end_maker(&mut stage, maker)?;
     stage.all_live([&net, &user], OUT_OF_REACH)?;

@@ -10,7 +10,6 @@ use crate::{
     PATIENCE,
     expect::{EXIT, clone, same},
     metrics::series,
-    nslife::List,
     process::poll_until,
     stage::Stage,
     trace::{Namespace, Person},
@@ -120,7 +119,7 @@ pub(super) fn pid_namespace_hangs(world: &World) -> Result<()> {
         Some(init.task()),
         people.init_task.map(|init| init.task),
     )?;
-    let seen = daemon_list(world)?;
+    let seen = world.daemon()?.list(&world.nslife, &[])?;
     let seen = seen.find(&pid).context("the daemon does not show it")?;
     ensure!(
         seen.init.as_ref().is_some_and(|init| init.since.is_some()),
@@ -217,12 +216,4 @@ fn listed(world: &World, ns: &Namespace) -> Result<Namespace> {
     list.find(ns)
         .cloned()
         .with_context(|| format!("nslife list does not show {ns}"))
-}
-
-/// What the daemon that watches has to show.
-fn daemon_list(world: &World) -> Result<List> {
-    let socket = &world.daemon()?.socket;
-    world
-        .nslife
-        .list_from(&["--from", "daemon", "--control-socket", socket])
 }

@@ -7,7 +7,7 @@ use tracer_common::kind::NsKind::{Net, Time, User, Uts};
 
 use super::{forks, input::NOBODY, lives::WHOLE, switches};
 use crate::{
-    daemon::{Daemon, socket_of},
+    daemon::Daemon,
     expect::{EXIT, Life, same, unshare},
     kernel::SWITCHES_ON_EXEC,
     metrics::{Metrics, series},
@@ -56,9 +56,7 @@ pub(super) fn rules_are_kept(world: &World) -> Result<()> {
     forks::forks_without_init(world)?;
     switches_in_vain(world)?;
     // A walk judges what no event tells.
-    let socket = socket_of(PORT);
-    let from = ["--from", "daemon", "--control-socket", &socket];
-    world.nslife.list_from(&from)?;
+    daemon.list(&world.nslife, &[])?;
     world.barrier()?;
 
     for rule in RULES {

@@ -13,7 +13,7 @@ use tracer_common::kind::NsKind::{self, Net, Pid};
 use super::lives::life_of;
 use crate::{
     PATIENCE,
-    daemon::{Daemon, socket_of},
+    daemon::Daemon,
     expect::same,
     kernel::{LISTS, Version},
     metrics::{Metrics, Series, series},
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Where a daemon listens.
-const PORT: u16 = 19625;
+const PORT: u16 = 19626;
 
 /// Network namespaces that are let go at once.
 const SOME: u32 = 50;
@@ -196,13 +196,7 @@ fn settled(world: &World) -> Result<()> {
 pub(super) fn list_shows_what_is_being_destroyed(world: &World) -> Result<String> {
     settled(world)?;
     let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
-    let socket = socket_of(PORT);
-    let ask = || {
-        let whom = ["--from", "daemon", "--control-socket", &socket];
-        world
-            .nslife
-            .list_from(&[&whom[..], &["--ns-type", "net"]].concat())
-    };
+    let ask = || daemon.list(&world.nslife, &["--ns-type", "net"]);
     let mut most = [0, 0];
     let mut head_start = Duration::ZERO;
     let shown = poll_until(LONGEST, || {

@@ -2,12 +2,12 @@
 
 use tracer_common::event::{CHILDREN, TaskInfo, UNKNOWN};
 
-use super::{Cursor, DecodeError};
+use super::{Cursor, DecodeError, seen};
 use crate::model::{Actor, Comm, Exited, Reaped};
 
 /// The rest of a [`tracer_common::event::ExitEvent`], behind its header.
 pub(super) fn exited(cursor: &mut Cursor<'_>) -> Result<Exited, DecodeError> {
-    let dropped_at = time(cursor)?;
+    let dropped_at = seen(cursor.u64()?);
     let parent = task(cursor)?;
     let mut children = [None; CHILDREN];
     for child in &mut children {
@@ -26,16 +26,11 @@ pub(super) fn exited(cursor: &mut Cursor<'_>) -> Result<Exited, DecodeError> {
 /// The rest of a [`tracer_common::event::ReapEvent`], behind its header.
 pub(super) fn reaped(cursor: &mut Cursor<'_>) -> Result<Reaped, DecodeError> {
     Ok(Reaped {
-        dropped_at: time(cursor)?,
+        dropped_at: seen(cursor.u64()?),
         by: task(cursor)?,
         parent: task(cursor)?,
         original_parent: task(cursor)?,
     })
-}
-
-fn time(cursor: &mut Cursor<'_>) -> Result<Option<u64>, DecodeError> {
-    let time = cursor.u64()?;
-    Ok((time != 0).then_some(time))
 }
 
 /// A [`TaskInfo`], `None` if there is no such task.

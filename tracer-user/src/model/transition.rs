@@ -163,6 +163,16 @@ impl Lifecycle {
             Self::Freed => "freed",
         }
     }
+
+    /// Whether this cause can bring the step about.
+    pub const fn can_come_of(self, cause: Cause) -> bool {
+        match self {
+            Self::Activated | Self::Resurrected => cause.activates(),
+            Self::Deactivated => cause.deactivates(),
+            Self::Destroyed => matches!(cause, Cause::ReferenceDropped),
+            Self::Created | Self::Freed => false,
+        }
+    }
 }
 
 /// A task went from one nsproxy to another.

@@ -2,7 +2,7 @@
 
 use tracer_common::kind::NsKind;
 
-use super::{Comm, Key, NsFacts, NsproxyFacts, PidNumbers};
+use super::{Actor, Comm, Key, NsFacts, NsproxyFacts, PidNumbers};
 
 /// One record of a walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +72,17 @@ pub struct WalkTask {
     pub exit_state: u32,
     /// Thread group of the task that is to reap it: its parent or its tracer.
     pub parent: u32,
+}
+
+impl WalkTask {
+    /// What it is called.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            pid: self.pid,
+            tgid: self.tgid,
+            comm: self.comm,
+        }
+    }
 }
 
 /// The first task of a pid namespace, which is also among the tasks.

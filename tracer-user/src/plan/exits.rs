@@ -2,21 +2,14 @@
 //! (`nslife trace --event exited,reaped`): without that their programs are not
 //! even loaded.
 
-use super::{Absence, Candidate, Hook, table::fentry};
-
-const fn task(name: &'static str, purpose: &'static str, candidates: &'static [Candidate]) -> Hook {
-    Hook {
-        name,
-        purpose,
-        candidates,
-        unless: None,
-        absence: Absence::Loss,
-    }
-}
+use super::{
+    Hook,
+    table::{fentry, sees},
+};
 
 /// In the order of attaching, after all others: ends before beginnings.
 pub const TASK_HOOKS: &[Hook] = &[
-    task(
+    sees(
         "exit_reaped",
         "tasks reaped, and by whom",
         &[
@@ -26,7 +19,7 @@ pub const TASK_HOOKS: &[Hook] = &[
     ),
     // `exit_notify`, which hands the children over, is inlined into `do_exit`;
     // these follow it on every exit.
-    task(
+    sees(
         "exit_handed_over",
         "children of tasks that exit handed over",
         &[
@@ -34,7 +27,7 @@ pub const TASK_HOOKS: &[Hook] = &[
             fentry("do_task_dead", "task_handed_over"),
         ],
     ),
-    task(
+    sees(
         "exit_left",
         "tasks that exit dropping their nsproxy",
         &[

@@ -30,8 +30,8 @@ const EVENT_IS_CAUSE: Option<(&str, &str)> = Some((
 ));
 const NO_COUNT: Absence = Absence::Fine("this kernel keeps no active count");
 
-/// Up to 6.17: creation of one type, by its `copy_*` function.
-const fn created(
+/// Without it something is not seen.
+pub(super) const fn sees(
     name: &'static str,
     purpose: &'static str,
     candidates: &'static [Candidate],
@@ -40,8 +40,20 @@ const fn created(
         name,
         purpose,
         candidates,
-        unless: CREATED_FOR_ALL,
+        unless: None,
         absence: Absence::Loss,
+    }
+}
+
+/// Up to 6.17: creation of one type, by its `copy_*` function.
+const fn created(
+    name: &'static str,
+    purpose: &'static str,
+    candidates: &'static [Candidate],
+) -> Hook {
+    Hook {
+        unless: CREATED_FOR_ALL,
+        ..sees(name, purpose, candidates)
     }
 }
 
@@ -52,11 +64,8 @@ const fn last_ref(
     candidates: &'static [Candidate],
 ) -> Hook {
     Hook {
-        name,
-        purpose,
-        candidates,
         unless: LAST_REF_FOR_ALL,
-        absence: Absence::Loss,
+        ..sees(name, purpose, candidates)
     }
 }
 
@@ -69,11 +78,8 @@ const fn cause_ends(
     candidates: &'static [Candidate],
 ) -> Hook {
     Hook {
-        name,
-        purpose,
-        candidates,
         unless: EVENT_IS_CAUSE,
-        absence: Absence::Loss,
+        ..sees(name, purpose, candidates)
     }
 }
 
@@ -84,11 +90,8 @@ const fn needed(
     candidates: &'static [Candidate],
 ) -> Hook {
     Hook {
-        name,
-        purpose,
-        candidates,
-        unless: None,
         absence: Absence::Fatal,
+        ..sees(name, purpose, candidates)
     }
 }
 
@@ -101,11 +104,12 @@ pub const HOOKS: &[Hook] = &[
         &[fentry("proc_free_inum", "free_inum")],
     ),
     Hook {
-        name: "ns_last_ref",
-        purpose: "last reference dropped",
-        candidates: &[fentry("__ns_tree_remove", "ns_tree_remove")],
-        unless: None,
         absence: Absence::Fine("each type has a hook of its own here"),
+        ..sees(
+            "ns_last_ref",
+            "last reference dropped",
+            &[fentry("__ns_tree_remove", "ns_tree_remove")],
+        )
     },
     last_ref(
         "ns_last_ref_mnt",
@@ -122,13 +126,11 @@ pub const HOOKS: &[Hook] = &[
         "last reference to an IPC namespace",
         &[fexit("put_ipc_ns", "ipc_put")],
     ),
-    Hook {
-        name: "ns_last_ref_user",
-        purpose: "last reference to a user namespace, before its clean-up is queued",
-        candidates: &[fentry("__put_user_ns", "last_ref_user")],
-        unless: None,
-        absence: Absence::Loss,
-    },
+    sees(
+        "ns_last_ref_user",
+        "last reference to a user namespace, before its clean-up is queued",
+        &[fentry("__put_user_ns", "last_ref_user")],
+    ),
     last_ref(
         "ns_last_ref_cgroup",
         "last reference to a cgroup namespace",
@@ -139,61 +141,47 @@ pub const HOOKS: &[Hook] = &[
         "last reference to a time namespace",
         &[fentry("free_time_ns", "last_ref_time")],
     ),
-    Hook {
-        name: "ns_last_ref_net",
-        purpose: "last reference to a network namespace, before its clean-up is queued",
-        candidates: &[fentry("__put_net", "last_ref_net")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "ns_last_ref_net_nsfs",
-        purpose: "last reference to a network namespace, if a file or bind mount held it",
-        candidates: &[fexit("netns_put", "net_put")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "ns_last_ref_user_nsfs",
-        purpose: "last reference to a user namespace, if a file or bind mount held it",
-        candidates: &[fexit("userns_put", "user_put")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "net_cleanup_ends",
-        purpose: "end of the clean-up of network namespaces",
-        candidates: &[fexit("cleanup_net", "net_cleanup_ends")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "net_exits_end",
-        purpose: "parts of network namespaces gone",
-        candidates: &[
+    sees(
+        "ns_last_ref_net",
+        "last reference to a network namespace, before its clean-up is queued",
+        &[fentry("__put_net", "last_ref_net")],
+    ),
+    sees(
+        "ns_last_ref_net_nsfs",
+        "last reference to a network namespace, if a file or bind mount held it",
+        &[fexit("netns_put", "net_put")],
+    ),
+    sees(
+        "ns_last_ref_user_nsfs",
+        "last reference to a user namespace, if a file or bind mount held it",
+        &[fexit("userns_put", "user_put")],
+    ),
+    sees(
+        "net_cleanup_ends",
+        "end of the clean-up of network namespaces",
+        &[fexit("cleanup_net", "net_cleanup_ends")],
+    ),
+    sees(
+        "net_exits_end",
+        "parts of network namespaces gone",
+        &[
             fexit("ops_undo_list", "net_exits_end"),
             fexit("ops_exit_list", "net_exits_end"),
         ],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "net_exits_begin",
-        purpose: "parts of network namespaces about to go",
-        candidates: &[
+    ),
+    sees(
+        "net_exits_begin",
+        "parts of network namespaces about to go",
+        &[
             fentry("ops_undo_list", "net_exits_begin"),
             fentry("ops_exit_list", "net_exits_begin"),
         ],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "net_cleanup_begins",
-        purpose: "beginning of the clean-up of network namespaces",
-        candidates: &[fentry("cleanup_net", "net_cleanup_begins")],
-        unless: None,
-        absence: Absence::Loss,
-    },
+    ),
+    sees(
+        "net_cleanup_begins",
+        "beginning of the clean-up of network namespaces",
+        &[fentry("cleanup_net", "net_cleanup_begins")],
+    ),
     cause_ends(
         "cause_nsproxy_dropped",
         "what a dropped nsproxy makes inactive",
@@ -215,11 +203,12 @@ pub const HOOKS: &[Hook] = &[
         &[fexit("nsfs_init_inode", "nsfs_inited")],
     ),
     Hook {
-        name: "active_put",
-        purpose: "the kernel's active count falls",
-        candidates: &[fexit("__ns_ref_active_put", "active_put")],
-        unless: None,
         absence: NO_COUNT,
+        ..sees(
+            "active_put",
+            "the kernel's active count falls",
+            &[fexit("__ns_ref_active_put", "active_put")],
+        )
     },
     needed(
         "nsproxy_freed",
@@ -229,60 +218,55 @@ pub const HOOKS: &[Hook] = &[
             fentry("free_nsproxy", "nsproxy_freed"),
         ],
     ),
-    Hook {
-        name: "nsfs_evicted",
-        purpose: "files and bind mounts of namespaces gone",
-        candidates: &[fentry("nsfs_evict", "nsfs_evicted")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "cred_dropped",
-        purpose: "credentials of tasks that are reaped",
-        candidates: &[
+    sees(
+        "nsfs_evicted",
+        "files and bind mounts of namespaces gone",
+        &[fentry("nsfs_evict", "nsfs_evicted")],
+    ),
+    sees(
+        "cred_dropped",
+        "credentials of tasks that are reaped",
+        &[
             fentry("exit_cred_namespaces", "cred_dropped"),
             fentry("cgroup_release", "cred_dropped"),
         ],
-        unless: None,
-        absence: Absence::Loss,
-    },
+    ),
     Hook {
-        name: "cred_freed",
-        purpose: "credentials of tasks that never ran",
-        candidates: &[fentry("exit_creds", "cred_freed")],
         unless: Some((
             "exit_cred_namespaces",
             "one hook sees all credentials dropped",
         )),
-        absence: Absence::Loss,
+        ..sees(
+            "cred_freed",
+            "credentials of tasks that never ran",
+            &[fentry("exit_creds", "cred_freed")],
+        )
     },
     Hook {
-        name: "pid_freed",
-        purpose: "last pid of a pid namespace",
-        candidates: &[fexit("free_pid", "pid_freed")],
         unless: KERNEL_COUNTS,
-        absence: Absence::Loss,
+        ..sees(
+            "pid_freed",
+            "last pid of a pid namespace",
+            &[fexit("free_pid", "pid_freed")],
+        )
     },
+    sees(
+        "init_dead",
+        "pid namespaces in which nobody is left",
+        &[fexit("zap_pid_ns_processes", "init_dead")],
+    ),
+    sees(
+        "procfs_gone",
+        "superblocks of procfs gone",
+        &[fentry("proc_kill_sb", "procfs_gone")],
+    ),
     Hook {
-        name: "init_dead",
-        purpose: "pid namespaces in which nobody is left",
-        candidates: &[fexit("zap_pid_ns_processes", "init_dead")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "procfs_gone",
-        purpose: "superblocks of procfs gone",
-        candidates: &[fentry("proc_kill_sb", "procfs_gone")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "ns_created",
-        purpose: "new namespaces",
-        candidates: &[fentry("__ns_tree_add_raw", "ns_tree_add")],
-        unless: None,
         absence: Absence::Fine("each type has a hook of its own here"),
+        ..sees(
+            "ns_created",
+            "new namespaces",
+            &[fentry("__ns_tree_add_raw", "ns_tree_add")],
+        )
     },
     created(
         "ns_created_mnt",
@@ -325,11 +309,12 @@ pub const HOOKS: &[Hook] = &[
         &[fexit("copy_time_ns", "copy_time")],
     ),
     Hook {
-        name: "active_get",
-        purpose: "the kernel's active count rises",
-        candidates: &[fexit("__ns_ref_active_get", "active_get")],
-        unless: None,
         absence: NO_COUNT,
+        ..sees(
+            "active_get",
+            "the kernel's active count rises",
+            &[fexit("__ns_ref_active_get", "active_get")],
+        )
     },
     needed(
         "nsproxy_installed",
@@ -350,18 +335,20 @@ pub const HOOKS: &[Hook] = &[
         &[fexit("unshare_nsproxy_namespaces", "unshared")],
     ),
     Hook {
-        name: "exec_begins",
-        purpose: "exec into another time namespace, before",
-        candidates: &[fentry("exec_task_namespaces", "exec_begins")],
-        unless: None,
         absence: Absence::Fine("exec changes no namespace on this kernel"),
+        ..sees(
+            "exec_begins",
+            "exec into another time namespace, before",
+            &[fentry("exec_task_namespaces", "exec_begins")],
+        )
     },
     Hook {
-        name: "exec_ends",
-        purpose: "exec into another time namespace, after",
-        candidates: &[fexit("exec_task_namespaces", "exec_ends")],
-        unless: None,
         absence: Absence::Fine("exec changes no namespace on this kernel"),
+        ..sees(
+            "exec_ends",
+            "exec into another time namespace, after",
+            &[fexit("exec_task_namespaces", "exec_ends")],
+        )
     },
     needed(
         "task_new",
@@ -380,52 +367,43 @@ pub const HOOKS: &[Hook] = &[
             fentry("exit_task_namespaces", "task_exit"),
         ],
     ),
-    Hook {
-        name: "nsfs_opened",
-        purpose: "namespaces held by files and bind mounts",
-        candidates: &[
+    sees(
+        "nsfs_opened",
+        "namespaces held by files and bind mounts",
+        &[
             fentry("nsfs_init_inode", "nsfs_init"),
             fexit("__ns_get_path", "nsfs_path"),
         ],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "cred_taken",
-        purpose: "tasks born with credentials in a user namespace",
-        candidates: &[
+    ),
+    sees(
+        "cred_taken",
+        "tasks born with credentials in a user namespace",
+        &[
             fentry("get_cred_namespaces", "cred_taken"),
             fexit("copy_creds", "cred_copied"),
         ],
-        unless: None,
-        absence: Absence::Loss,
-    },
+    ),
+    sees(
+        "cred_changed",
+        "credentials that go to another user namespace",
+        &[fentry("commit_creds", "cred_changed")],
+    ),
     Hook {
-        name: "cred_changed",
-        purpose: "credentials that go to another user namespace",
-        candidates: &[fentry("commit_creds", "cred_changed")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "pid_allocated",
-        purpose: "first pid of a pid namespace",
-        candidates: &[fexit("alloc_pid", "pid_allocated")],
         unless: KERNEL_COUNTS,
-        absence: Absence::Loss,
+        ..sees(
+            "pid_allocated",
+            "first pid of a pid namespace",
+            &[fexit("alloc_pid", "pid_allocated")],
+        )
     },
-    Hook {
-        name: "init_dying",
-        purpose: "pid namespaces whose init dies",
-        candidates: &[fentry("zap_pid_ns_processes", "init_dying")],
-        unless: None,
-        absence: Absence::Loss,
-    },
-    Hook {
-        name: "procfs_mounted",
-        purpose: "pid namespaces kept by a mounted procfs",
-        candidates: &[fexit("proc_fill_super", "procfs_mounted")],
-        unless: None,
-        absence: Absence::Loss,
-    },
+    sees(
+        "init_dying",
+        "pid namespaces whose init dies",
+        &[fentry("zap_pid_ns_processes", "init_dying")],
+    ),
+    sees(
+        "procfs_mounted",
+        "pid namespaces kept by a mounted procfs",
+        &[fexit("proc_fill_super", "procfs_mounted")],
+    ),
 ];

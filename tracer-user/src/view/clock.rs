@@ -66,6 +66,11 @@ fn nanoseconds(time: Timespec) -> i128 {
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
 }
 
+/// Nanoseconds as seconds: the one form of a duration in JSON and in metrics.
+pub fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
+
 /// RFC 3339 in UTC with nanoseconds: the one form of time in JSON.
 pub fn rfc3339(time: Timestamp) -> String {
     format!("{time:.9}")

@@ -125,10 +125,14 @@ impl Tracker {
         if !self.namespaces.get(pulled.by).is_some_and(has_pulled) {
             return false;
         }
-        let mut chains = std::mem::take(&mut self.chains);
-        let added = chains.add(pulled, |by| self.view(by), sink);
-        self.chains = chains;
-        added
+        if self.chains.go_on(pulled, sink) {
+            return true;
+        }
+        let Some(namespace) = self.view(pulled.by) else {
+            return false;
+        };
+        self.chains.begin(namespace, pulled, sink);
+        true
     }
 
     /// Where the kernel does not say so, it is the last one that came or went

@@ -40,6 +40,19 @@ pub(super) struct Pulled {
     pub(super) ns: Namespace,
 }
 
+impl Pulled {
+    fn link(&self) -> ChainLink {
+        ChainLink {
+            step: self.step,
+            cause: match self.step {
+                Lifecycle::Deactivated => Cause::OwnedWent,
+                _ => Cause::OwnedCame,
+            },
+            ns: self.ns,
+        }
+    }
+}
+
 /// The open chains, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
@@ -47,23 +60,9 @@ pub(super) struct Chains {
 }
 
 impl Chains {
-    /// Adds an owner to the chain of the namespace that pulled it along, which
-    /// is a new one if that is its beginning: then that one is to be looked up.
-    /// False if it cannot be.
-    pub(super) fn add(
-        &mut self,
-        pulled: &Pulled,
-        look_up: impl FnOnce(NsHandle) -> Option<Namespace>,
-        sink: &mut Sink<'_>,
-    ) -> bool {
-        let link = ChainLink {
-            step: pulled.step,
-            cause: match pulled.step {
-                Lifecycle::Deactivated => Cause::OwnedWent,
-                _ => Cause::OwnedCame,
-            },
-            ns: pulled.ns,
-        };
+    /// Adds an owner to the chain of the namespace that pulled it along. False
+    /// if there is none.
+    pub(super) fn go_on(&mut self, pulled: &Pulled, sink: &Sink<'_>) -> bool {
         let thread = sink.thread();
         let continues = |open: &&mut Open| {
             open.thread == thread
@@ -72,30 +71,30 @@ impl Chains {
                 // Whose end was lost and which went the other way is over.
                 && open.chain.namespace.state == pulled.ns.state
         };
-        let continued = self.open.iter_mut().find(continues);
-        if let Some(open) = continued {
-            open.last = pulled.handle;
-            open.chain.links.push(link);
-            return true;
-        }
-        let Some(namespace) = look_up(pulled.by) else {
+        let Some(open) = self.open.iter_mut().find(continues) else {
             return false;
         };
+        open.last = pulled.handle;
+        open.chain.links.push(pulled.link());
+        true
+    }
+
+    /// Opens a chain with the namespace that pulled its owner along.
+    pub(super) fn begin(&mut self, namespace: Namespace, pulled: &Pulled, sink: &mut Sink<'_>) {
         if self.open.len() >= LIMIT {
             self.open.remove(0).close(sink);
         }
         self.open.push(Open {
-            thread,
+            thread: sink.thread(),
             last: pulled.handle,
             at: sink.at(),
             selected: sink.selected(),
             chain: Box::new(Chain {
                 namespace,
                 actor: sink.actor(),
-                links: vec![link],
+                links: vec![pulled.link()],
             }),
         });
-        true
     }
 
     /// The thread at hand has climbed to the end.

@@ -6,8 +6,8 @@
 
 use tracer_common::kind::NsKind;
 
-use super::super::{NsFacts, NsId, State};
-use super::entry::{Identity, NsHandle, agree};
+use super::super::{Key, NsFacts, NsId, State};
+use super::entry::{Entry, Identity, NsHandle, agree};
 use super::sink::Sink;
 use super::tombstones::Tombstone;
 use super::{NsGrave, Tracker};
@@ -29,17 +29,15 @@ pub(super) enum Located {
     Stale,
 }
 
-/// Whom an observation met, compared with the entry that has its address and
-/// inode number.
+/// Whom an observation of a namespace that is there met.
 pub(super) enum Met {
-    /// The very same.
-    Same,
-    /// One that the entry only refers to so far.
-    Reference,
-    /// One that was there before.
-    Predecessor,
-    /// One that is there now, while the end of the entry was missed.
-    Successor,
+    /// This entry, which is known.
+    Known(NsHandle),
+    /// One that is not known (any more, or yet), or only referred to.
+    Stranger,
+    /// One that was there before what is there now: there is nothing to
+    /// learn.
+    Gone,
 }
 
 impl Tracker {
@@ -63,27 +61,33 @@ impl Tracker {
         Located::Nowhere
     }
 
-    /// Compares what met `who`, alive, at `time` with the entry that has its
-    /// address and inode number.
-    pub(super) fn compare(&self, handle: NsHandle, who: &Identity, time: u64) -> Met {
+    /// Finds whom an observation made at `time` met, alive. An entry with the
+    /// same address and inode number whose end was missed is buried.
+    pub(super) fn meet(&mut self, who: &Identity, time: u64, sink: &mut Sink<'_>) -> Met {
+        let handle = match self.locate(who, time, sink) {
+            Located::At(handle) => handle,
+            Located::Nowhere => return Met::Stranger,
+            Located::Stale => return Met::Gone,
+        };
         let Some((entry, ns)) = self
             .namespaces
             .get(handle)
             .and_then(|entry| Some((entry, entry.ns.as_ref()?)))
         else {
-            return Met::Reference;
+            return Met::Stranger;
         };
         if entry.identity.is_certainly(who) {
-            Met::Same
+            Met::Known(handle)
         } else if ns.created_at.is_some_and(|created_at| time < created_at) {
-            Met::Predecessor
+            Met::Gone
         } else if ns
             .destroyed_at
             .is_some_and(|destroyed_at| time > destroyed_at)
         {
-            Met::Successor
+            self.replace(handle, time, sink);
+            Met::Stranger
         } else {
-            Met::Same
+            Met::Known(handle)
         }
     }
 
@@ -101,6 +105,19 @@ impl Tracker {
     pub(super) fn grave_of(&self, who: &Identity) -> Option<&Tombstone<NsGrave>> {
         let stone = self.graves.get(&(who.key, who.inum?, who.kind))?;
         agree(stone.about.unique, who.unique).then_some(stone)
+    }
+
+    /// The entry at this address, known or only referred to, if it is of this
+    /// type.
+    pub(super) fn at(&self, key: Key, kind: NsKind) -> Option<NsHandle> {
+        let &handle = self.by_key.get(&key)?;
+        (self.namespaces.get(handle)?.identity.kind == kind).then_some(handle)
+    }
+
+    /// Whether its last reference is gone.
+    pub(super) fn is_destroyed(&self, handle: NsHandle) -> bool {
+        let entry = self.namespaces.get(handle);
+        entry.and_then(Entry::state) == Some(State::Destroyed)
     }
 
     /// The entry at this address, if it is known and agrees.

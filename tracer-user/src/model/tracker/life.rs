@@ -83,18 +83,13 @@ impl Tracker {
     pub(super) fn observed(&mut self, facts: &NsFacts, sink: &mut Sink<'_>) -> Option<NsHandle> {
         let who = Identity::from(facts);
         let time = sink.at();
-        match self.locate(&who, time, sink) {
-            Located::Stale => return None,
-            Located::Nowhere => {}
-            Located::At(handle) => match self.compare(handle, &who, time) {
-                Met::Same => {
-                    self.seen(handle, facts, time, sink);
-                    return Some(handle);
-                }
-                Met::Reference => {}
-                Met::Predecessor => return None,
-                Met::Successor => self.replace(handle, time, sink),
-            },
+        match self.meet(&who, time, sink) {
+            Met::Gone => return None,
+            Met::Known(handle) => {
+                self.seen(handle, facts, time, sink);
+                return Some(handle);
+            }
+            Met::Stranger => {}
         }
         if self.dead_until(&who).is_some_and(|until| time <= until) {
             return None;
@@ -107,10 +102,7 @@ impl Tracker {
     pub(super) fn last_ref(&mut self, facts: &NsFacts, sink: &mut Sink<'_>) {
         let who = Identity::from(facts);
         let over = match self.known_at(&who) {
-            Some(handle) => self
-                .namespaces
-                .get(handle)
-                .is_some_and(|entry| entry.state() == Some(State::Destroyed)),
+            Some(handle) => self.is_destroyed(handle),
             None => self
                 .dead_until(&who)
                 .is_some_and(|until| sink.at() <= until.saturating_add(LATE)),

@@ -6,7 +6,7 @@ use tracer_common::kind::{NsKind, Slot};
 use super::super::{Key, Lifecycle, State, Transition, Walk, WalkNs, WalkNsproxy, What};
 use super::Tracker;
 use super::entry::{Entry, Identity, NsHandle};
-use super::identity::{Located, Met};
+use super::identity::Met;
 use super::life::Arrival;
 use super::sink::Sink;
 
@@ -144,22 +144,14 @@ impl Tracker {
             return self.merge_ended(record, sink);
         }
         let who = Identity::from(facts);
-        let known = match self.locate(&who, time, sink) {
-            Located::Stale => return false,
-            Located::Nowhere => None,
-            Located::At(handle) => match self.compare(handle, &who, time) {
-                Met::Same if self.counts_anew(handle, record) => {
-                    self.replace(handle, time, sink);
-                    None
-                }
-                Met::Same => Some(handle),
-                Met::Reference => None,
-                Met::Predecessor => return false,
-                Met::Successor => {
-                    self.replace(handle, time, sink);
-                    None
-                }
-            },
+        let known = match self.meet(&who, time, sink) {
+            Met::Gone => return false,
+            Met::Stranger => None,
+            Met::Known(handle) if self.counts_anew(handle, record) => {
+                self.replace(handle, time, sink);
+                None
+            }
+            Met::Known(handle) => Some(handle),
         };
         let handle = if let Some(handle) = known {
             self.seen(handle, facts, time, sink);
@@ -170,13 +162,7 @@ impl Tracker {
             if self.grave_of(&who).is_some_and(|stone| time <= stone.time) {
                 return false;
             }
-            // Only what an earlier walk would have met must be new.
-            let arrival = if self.complete[facts.kind as usize] {
-                Arrival::Missed
-            } else {
-                Arrival::Discovered
-            };
-            match self.learn(facts, time, &arrival, sink) {
+            match self.learn(facts, time, &self.arrival(facts.kind), sink) {
                 Some(handle) => handle,
                 None => return false,
             }
@@ -192,6 +178,16 @@ impl Tracker {
             self.enqueue(handle);
         }
         known.is_none()
+    }
+
+    /// How a namespace that was not known enters the picture: only what an
+    /// earlier walk would have met must be new.
+    pub(super) fn arrival(&self, kind: NsKind) -> Arrival<'static> {
+        if self.complete[kind as usize] {
+            Arrival::Missed
+        } else {
+            Arrival::Discovered
+        }
     }
 
     /// Ties what could not be tied before: a parent may come after its child,
@@ -248,12 +244,7 @@ impl Tracker {
                 *users.entry(nsproxy).or_default() += 1;
             }
             for (key, kind) in [(task.user_ns, NsKind::User), (task.pid_ns, NsKind::Pid)] {
-                if let Some(&handle) = key.and_then(|key| self.by_key.get(&key))
-                    && self
-                        .namespaces
-                        .get(handle)
-                        .is_some_and(|entry| entry.identity.kind == kind)
-                {
+                if let Some(handle) = key.and_then(|key| self.at(key, kind)) {
                     *tasks.entry(handle).or_default() += 1;
                 }
             }

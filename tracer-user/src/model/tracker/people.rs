@@ -27,7 +27,7 @@ impl Tracker {
             return;
         };
         let began = sink.since();
-        self.set_reaper(handle, Some(Reaper::Dying { began }));
+        self.set_reaper(handle, Reaper::Dying { began });
         let own = if init.pid == init.tgid { 1 } else { 2 };
         let left = facts.pids.map(|pids| pids.saturating_sub(own));
         self.say_init(handle, InitStep::Dying, left, None, sink);
@@ -40,7 +40,7 @@ impl Tracker {
         };
         let began = self.dying.get(&handle).copied().flatten();
         let took = began.map(|began| sink.at().saturating_sub(began));
-        self.set_reaper(handle, Some(Reaper::Dead));
+        self.set_reaper(handle, Reaper::Dead);
         self.say_init(handle, InitStep::Dead, Some(0), took, sink);
     }
 
@@ -64,7 +64,7 @@ impl Tracker {
     }
 
     /// What became of an init. The dead do not die again.
-    fn set_reaper(&mut self, handle: NsHandle, reaper: Option<Reaper>) {
+    fn set_reaper(&mut self, handle: NsHandle, reaper: Reaper) {
         let Some(ns) = self
             .namespaces
             .get_mut(handle)
@@ -75,12 +75,12 @@ impl Tracker {
         if ns.kind != NsKind::Pid || ns.initial || ns.reaper == Some(Reaper::Dead) {
             return;
         }
-        ns.reaper = reaper;
+        ns.reaper = Some(reaper);
         match reaper {
-            Some(Reaper::Dying { began }) => {
+            Reaper::Dying { began } => {
                 self.dying.insert(handle, began);
             }
-            Some(Reaper::Dead) | None => {
+            Reaper::Dead => {
                 self.dying.remove(&handle);
             }
         }
@@ -89,14 +89,14 @@ impl Tracker {
     /// An inactive pid namespace has no pids, so its init is gone.
     pub(super) fn outlived_init(&mut self, handle: NsHandle) {
         if self.dying.contains_key(&handle) {
-            self.set_reaper(handle, Some(Reaper::Dead));
+            self.set_reaper(handle, Reaper::Dead);
         }
     }
 
     /// A pid namespace without pids that gets no more has no init any more.
     pub(super) fn note_pids(&mut self, handle: NsHandle, facts: &NsFacts) {
         if facts.pids_disabled && facts.pids == Some(0) {
-            self.set_reaper(handle, Some(Reaper::Dead));
+            self.set_reaper(handle, Reaper::Dead);
         }
     }
 
@@ -130,7 +130,7 @@ impl Tracker {
             {
                 inits.insert(handle, task);
                 self.people.entry(id).or_default().init = Some(Init {
-                    task: actor(task),
+                    task: task.actor(),
                     numbers: init.numbers.as_slice().to_vec(),
                 });
             }
@@ -165,11 +165,11 @@ impl Tracker {
                 continue;
             };
             let reaper = match inits.get(&handle) {
-                Some(init) if living.contains(&init.tgid) => Some(Reaper::Dying {
+                Some(init) if living.contains(&init.tgid) => Reaper::Dying {
                     began: self.dying.get(&handle).copied().flatten(),
-                }),
-                Some(_) => Some(Reaper::Dead),
-                None if walk.all_tasks => Some(Reaper::Dead),
+                },
+                Some(_) => Reaper::Dead,
+                None if walk.all_tasks => Reaper::Dead,
                 None => continue,
             };
             self.set_reaper(handle, reaper);
@@ -220,14 +220,13 @@ impl Tracker {
                 continue;
             }
             for (key, kind) in [(task.user_ns, NsKind::User), (task.pid_ns, NsKind::Pid)] {
-                let Some(&handle) = key.and_then(|key| self.by_key.get(&key)) else {
+                let Some(handle) = key.and_then(|key| self.at(key, kind)) else {
                     continue;
                 };
                 let Some(ns) = self
                     .namespaces
                     .get_mut(handle)
                     .and_then(|entry| entry.ns.as_mut())
-                    .filter(|ns| ns.kind == kind)
                 else {
                     continue;
                 };
@@ -244,17 +243,8 @@ impl Tracker {
 
     /// The known pid namespace at this address.
     fn pid_namespace(&self, key: Key) -> Option<(NsHandle, NsId)> {
-        let &handle = self.by_key.get(&key)?;
-        let ns = self.namespaces.get(handle)?.ns.as_ref()?;
-        (ns.kind == NsKind::Pid).then_some((handle, ns.id))
-    }
-}
-
-fn actor(task: &WalkTask) -> Actor {
-    Actor {
-        pid: task.pid,
-        tgid: task.tgid,
-        comm: task.comm,
+        let handle = self.at(key, NsKind::Pid)?;
+        Some((handle, self.id_at(handle)?))
     }
 }
 
@@ -263,9 +253,9 @@ fn person(task: &WalkTask, by_pid: &HashMap<u32, &WalkTask>) -> Person {
     let waits_for = by_pid
         .get(&task.parent)
         .filter(|_| matches!(state, TaskState::Zombie | TaskState::Traced))
-        .map(|parent| actor(parent));
+        .map(|parent| parent.actor());
     Person {
-        task: actor(task),
+        task: task.actor(),
         state,
         waits_for,
     }

@@ -223,11 +223,7 @@ impl Tracker {
             if self.rules.without.binary_search(&task.pid).is_err() {
                 sink.violation(Violation {
                     rule: Rule::NullWhileAlive,
-                    task: Some(Actor {
-                        pid: task.pid,
-                        tgid: task.tgid,
-                        comm: task.comm,
-                    }),
+                    task: Some(task.actor()),
                     nsproxy: None,
                     namespace: None,
                     counts: SignedCounts::default(),

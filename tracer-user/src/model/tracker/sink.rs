@@ -92,14 +92,9 @@ impl<'a> Sink<'a> {
     }
 
     pub(super) fn namespace(&mut self, step: Lifecycle, ns: Namespace) {
-        let fits = |cause: &Cause| match step {
-            Lifecycle::Activated | Lifecycle::Resurrected => cause.activates(),
-            Lifecycle::Deactivated => cause.deactivates(),
-            Lifecycle::Created | Lifecycle::Destroyed | Lifecycle::Freed => false,
-        };
         let cause = match step {
             Lifecycle::Destroyed if self.witnessed => Some(Cause::ReferenceDropped),
-            _ => self.cause.filter(fits),
+            _ => self.cause.filter(|&cause| step.can_come_of(cause)),
         };
         let actor = self.actor;
         let is_end = step == Lifecycle::Freed && self.witnessed;

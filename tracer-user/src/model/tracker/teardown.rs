@@ -10,7 +10,7 @@ use tracer_common::kind::NsKind;
 use super::super::{CleanupTimes, NetCleanup, State, WalkNs, What};
 use super::Tracker;
 use super::entry::{Identity, NsHandle};
-use super::identity::{Located, Met};
+use super::identity::Met;
 use super::life::{Arrival, End};
 use super::sink::Sink;
 
@@ -84,19 +84,15 @@ impl Tracker {
             return false;
         }
         let who = Identity::from(facts);
-        let known = match self.locate(&who, time, sink) {
-            Located::Stale => return false,
-            Located::Nowhere => None,
-            Located::At(handle) if self.is_destroyed(handle) => Some(handle),
-            Located::At(handle) => match self.compare(handle, &who, time) {
-                Met::Same => Some(handle),
-                Met::Reference => None,
-                Met::Predecessor => return false,
-                Met::Successor => {
-                    self.replace(handle, time, sink);
-                    None
-                }
-            },
+        let destroyed = self.known_at(&who).filter(|&at| self.is_destroyed(at));
+        let met = match destroyed {
+            Some(handle) => Met::Known(handle),
+            None => self.meet(&who, time, sink),
+        };
+        let known = match met {
+            Met::Known(handle) => Some(handle),
+            Met::Stranger => None,
+            Met::Gone => return false,
         };
         let handle = match known {
             Some(handle) => {
@@ -107,11 +103,7 @@ impl Tracker {
                 if self.grave_of(&who).is_some() {
                     return false;
                 }
-                let arrival = if self.complete[facts.kind as usize] {
-                    Arrival::Missed
-                } else {
-                    Arrival::Discovered
-                };
+                let arrival = self.arrival(facts.kind);
                 let Some(handle) = self.learn(facts, time, &arrival, sink) else {
                     return false;
                 };
@@ -127,11 +119,6 @@ impl Tracker {
             entry.walked = self.walks;
         }
         known.is_none()
-    }
-
-    fn is_destroyed(&self, handle: NsHandle) -> bool {
-        let entry = self.namespaces.get(handle);
-        entry.and_then(|entry| entry.state()) == Some(State::Destroyed)
     }
 
     /// What is discovered is no news, in whatever state it is.

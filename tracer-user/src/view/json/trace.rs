@@ -12,7 +12,7 @@ use crate::{
     engine,
     model::{Nsproxy, Transition, What},
     view::{
-        clock::{Clock, rfc3339},
+        clock::{Clock, rfc3339, seconds},
         filter::EventName,
         switch::changed,
     },
@@ -231,11 +231,6 @@ pub fn notice(notice: &engine::Notice, at: Timestamp) -> Record {
         event: event.name(),
         body: Body::Notice(notice),
     }
-}
-
-/// Nanoseconds as seconds.
-fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
 }
 
 fn nsproxy(nsproxy: &Nsproxy) -> NsproxyJson {

@@ -24,6 +24,7 @@ use tracer_common::{
 use crate::{
     engine::{HookReport, HookState, KernelTotals, Limits, Notice},
     model::{Census, Lifecycle, NetCleanup, Rule, State, Transition, What},
+    view::clock::seconds,
 };
 
 use self::families::{
@@ -307,15 +308,7 @@ const fn of_type(kind: NsKind) -> TypeLabels {
 /// What can bring about this step of a namespace of this type; also nothing
 /// that is known: a change that was missed, and that a walk found out.
 fn causes(step: Lifecycle, kind: NsKind) -> impl Iterator<Item = Option<Cause>> {
-    let fits = move |cause: &Cause| {
-        cause.concerns(kind)
-            && match step {
-                Lifecycle::Activated | Lifecycle::Resurrected => cause.activates(),
-                Lifecycle::Deactivated => cause.deactivates(),
-                Lifecycle::Destroyed => *cause == Cause::ReferenceDropped,
-                Lifecycle::Created | Lifecycle::Freed => false,
-            }
-    };
+    let fits = move |&cause: &Cause| cause.concerns(kind) && step.can_come_of(cause);
     let known = Cause::ALL.into_iter().filter(fits).map(Some);
     known.chain([None])
 }
@@ -326,10 +319,6 @@ fn raise(counter: &Counter, total: u64) {
 }
 
 /// Nanoseconds as seconds.
-fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
-}
-
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
