@@ -69,7 +69,7 @@ pub enum What {
     NetCleanup = 19,
     /// The running task has reported the last of the owners that a namespace
     /// pulled along when it became active or inactive ([`NsEvent`], which is
-    /// about that namespace, with their number).
+    /// about that namespace).
     ClimbEnded = 20,
 }
 
@@ -364,8 +364,8 @@ pub struct NsEvent {
     /// A [`Cause`] for [`What::NsActivity`] and [`What::NsTasks`], if known;
     /// else 0.
     pub cause: u32,
-    /// For [`What::ClimbEnded`]: how many owners were pulled along; else 0.
-    pub pulled: u32,
+    /// 0
+    pub reserved: u32,
     /// For [`What::NsActivity`]: key of the namespace that pulled this one,
     /// its owner, along, and whose flip the running task has just reported; 0
     /// if none did.

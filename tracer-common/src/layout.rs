@@ -82,8 +82,6 @@ pub struct Layout {
     pub task_state: u32,
     /// `task_struct.parent`: who is to reap it
     pub task_parent: u32,
-    /// `task_struct.ptrace`: flags, 0 if nobody traces it
-    pub task_ptrace: u32,
     /// `task_struct.fs`
     pub task_fs: u32,
     /// `task_struct.signal`
@@ -212,7 +210,6 @@ impl Layout {
         task_exit_state: ABSENT,
         task_state: ABSENT,
         task_parent: ABSENT,
-        task_ptrace: ABSENT,
         task_fs: ABSENT,
         task_signal: ABSENT,
         task_real_parent: ABSENT,

@@ -77,8 +77,6 @@ pub const TASK_KTHREAD: u32 = 1 << 0;
 pub const TASK_LEADER: u32 = 1 << 1;
 /// [`WalkTask::flags`]: it has begun to exit (`PF_EXITING`).
 pub const TASK_EXITING: u32 = 1 << 2;
-/// [`WalkTask::flags`]: somebody traces it (`task_struct.ptrace`).
-pub const TASK_TRACED: u32 = 1 << 3;
 
 /// A task (thread) that the walk met.
 #[repr(C)]

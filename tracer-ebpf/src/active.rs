@@ -44,8 +44,8 @@ struct Climb {
     below: u64,
     /// 1 at the bottom, 0 above.
     is_first: u32,
-    /// How many were reported because of one below.
-    pulled: u32,
+    /// 1 if one was reported because of one below, else 0.
+    has_pulled: u32,
 }
 
 impl Climb {
@@ -90,7 +90,7 @@ fn step(climb: &mut Climb) -> i64 {
             0
         };
         if below != 0 {
-            climb.pulled += 1;
+            climb.has_pulled = 1;
         }
         if !emit::reading(What::NsActivity, flags, (key, kind), &reading, cause, below) {
             unreport(inum, Watched::Active);
@@ -126,7 +126,7 @@ fn changed(ctx: &FExitContext, rises: bool) -> i32 {
         rises,
         below: 0,
         is_first: 1,
-        pulled: 0,
+        has_pulled: 0,
     };
     // SAFETY: the callback has the signature that the helper documents, and
     // the context outlives the call.
@@ -138,8 +138,8 @@ fn changed(ctx: &FExitContext, rises: bool) -> i32 {
             0,
         );
     }
-    if climb.pulled > 0 {
-        emit::climb_ended(key, kind, climb.pulled);
+    if climb.has_pulled != 0 {
+        emit::namespace(What::ClimbEnded, 0, key, kind, 0);
     }
     0
 }

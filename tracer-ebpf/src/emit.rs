@@ -167,25 +167,24 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
         (*info).parent = common_of(parent, kind);
         (*info).level = read_or(base, constant(&layout.level), UNKNOWN);
         (*info).guard = read_or(base, constant(&layout.guard), 0);
-        (*info).owner_uid = match kind {
-            NsKind::User => read(base, offset!(user_owner_uid)),
-            _ => UNKNOWN,
-        };
-        (*info).creds = match kind {
-            NsKind::User => match recall((*info).inum, key) {
-                Some(known) => creds(known).load() as u32,
-                None => UNKNOWN,
-            },
-            _ => UNKNOWN,
-        };
-        (*info).pids = match kind {
-            NsKind::Pid => pid::allocated(base),
-            _ => UNKNOWN,
-        };
-        (*info).flags = match kind {
-            NsKind::Pid if pid::is_disabled(base) => NS_PIDS_DISABLED,
-            _ => 0,
-        };
+        (*info).owner_uid = UNKNOWN;
+        (*info).creds = UNKNOWN;
+        (*info).pids = UNKNOWN;
+        (*info).flags = 0;
+        match kind {
+            NsKind::User => {
+                (*info).owner_uid = read(base, offset!(user_owner_uid));
+                if let Some(known) = recall((*info).inum, key) {
+                    (*info).creds = creds(known).load() as u32;
+                }
+            }
+            NsKind::Pid => {
+                let pids = pid::allocated(base);
+                (*info).pids = pids.count;
+                (*info).flags = pids.disabled * NS_PIDS_DISABLED;
+            }
+            _ => {}
+        }
         if offset!(ns_active) != ABSENT {
             set_active(info, (*info).active);
         }
@@ -225,7 +224,6 @@ struct About {
     aux: u64,
     count: Option<u32>,
     cause: u32,
-    pulled: u32,
     below: u64,
 }
 
@@ -234,7 +232,6 @@ impl About {
         aux: 0,
         count: None,
         cause: UNKNOWN_CAUSE,
-        pulled: 0,
         below: 0,
     };
 }
@@ -272,20 +269,8 @@ pub fn reading(
         count: Some(reading.count),
         cause,
         below,
-        ..About::NOTHING
     };
     record(what, flags, key, kind, &about)
-}
-
-/// Says that all owners which the namespace at `key` pulled along have been
-/// reported.
-#[inline(always)]
-pub fn climb_ended(key: u64, kind: NsKind, pulled: u32) {
-    let about = About {
-        pulled,
-        ..About::NOTHING
-    };
-    record(What::ClimbEnded, 0, key, kind, &about);
 }
 
 #[inline(always)]
@@ -300,7 +285,7 @@ fn record(what: What, flags: u32, key: u64, kind: NsKind, about: &About) -> bool
         fill_ns(&raw mut (*event).ns, key, kind);
         (*event).aux = about.aux;
         (*event).cause = about.cause;
-        (*event).pulled = about.pulled;
+        (*event).reserved = 0;
         (*event).below = about.below;
     }
     if let Some(count) = about.count {
@@ -355,7 +340,7 @@ pub fn parting(what: What, key: u64, kind: u32, inum: u32) {
         };
         (*event).aux = 0;
         (*event).cause = 0;
-        (*event).pulled = 0;
+        (*event).reserved = 0;
         (*event).below = 0;
     }
     entry.submit(0);

@@ -26,23 +26,28 @@ use crate::{
 /// pids may be allocated (`PIDNS_ADDING`).
 const PIDNS_ADDING: u32 = 1 << 31;
 
-/// How many pids have a number in the pid namespace whose structure is there.
-#[inline(always)]
-pub fn allocated(pid_ns: u64) -> u32 {
-    read::<u32>(pid_ns, offset!(pid_allocated)) & !PIDNS_ADDING
+/// What `pid_namespace.pid_allocated` says.
+pub struct Pids {
+    /// How many pids have a number there.
+    pub count: u32,
+    /// 1 if no pid will be allocated any more, else 0.
+    pub disabled: u32,
 }
 
-/// Whether no pid will be allocated any more in the pid namespace whose
-/// structure is there.
+/// Reads the pids of the pid namespace whose structure is there.
 #[inline(always)]
-pub fn is_disabled(pid_ns: u64) -> bool {
-    read::<u32>(pid_ns, offset!(pid_allocated)) & PIDNS_ADDING == 0
+pub fn allocated(pid_ns: u64) -> Pids {
+    let word: u32 = read(pid_ns, offset!(pid_allocated));
+    Pids {
+        count: word & !PIDNS_ADDING,
+        disabled: 1 - word / PIDNS_ADDING,
+    }
 }
 
 /// Reads whether there are pids and, if that is news, says so.
 #[inline(always)]
 fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32, cause: Cause) {
-    let reading = observe(known, Watched::Tasks, || allocated(pid_ns));
+    let reading = observe(known, Watched::Tasks, || allocated(pid_ns).count);
     let pid = (key, NsKind::Pid);
     if reading.flipped && !emit::reading(What::NsTasks, flags, pid, &reading, cause as u32, 0) {
         unreport(read(key, offset!(ns_inum)), Watched::Tasks);
@@ -77,7 +82,7 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
         return 0;
     }
     let pid_ns = deepest_namespace(pid);
-    if allocated(pid_ns) > 0 {
+    if allocated(pid_ns).count > 0 {
         return 0;
     }
     let key = common_of(pid_ns, NsKind::Pid);

@@ -205,7 +205,6 @@ impl KernelBtf {
             task_exit_state: required("task_struct", "exit_state")?,
             task_state: required("task_struct", "__state")?,
             task_parent: required("task_struct", "parent")?,
-            task_ptrace: required("task_struct", "ptrace")?,
             task_fs: required("task_struct", "fs")?,
             task_signal: required("task_struct", "signal")?,
             task_real_parent: required("task_struct", "real_parent")?,

@@ -169,7 +169,7 @@ prop_compose! {
         (kthread, leader, exiting) in any::<(bool, bool, bool)>(),
         (state, exit_state, parent) in (0_u32..0x200, 0_u32..0x40, 0_u32..4),
     ) -> WalkTask {
-        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting, traced: false, state, exit_state, parent }
+        WalkTask { nsproxy, user_ns, pid_ns, pid, tgid: pid, comm: Comm::default(), kthread, leader, exiting, state, exit_state, parent }
     }
 }
 

@@ -137,7 +137,7 @@ fn observe_tasks(known: *mut Known, key: u64, kind: NsKind) -> Option<Reading> {
         NsKind::User => observe(known, Watched::Tasks, || creds(known).load() as u32),
         NsKind::Pid => {
             let pid_ns = key - u64::from(constant(&kind_layout(kind).common));
-            observe(known, Watched::Tasks, || pid::allocated(pid_ns))
+            observe(known, Watched::Tasks, || pid::allocated(pid_ns).count)
         }
         _ => return None,
     })

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use tracer_common::{
     kind::{NsKind, Slot},
-    walk::{PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, TASK_TRACED, Tag, WalkTask},
+    walk::{PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
 };
 
 use super::{Out, TaskContext, visit, visit_all, visit_pid};
@@ -24,11 +24,16 @@ const PF_EXITING: u32 = 0x4;
 /// `task_struct.flags`: a kernel thread (`PF_KTHREAD`).
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// The deepest pid namespace in which the task has a number; 0 once it is
-/// reaped.
+/// The `struct pid` of a task; 0 once it is reaped.
 #[inline(always)]
-fn pid_namespace(task: u64) -> u64 {
-    let pid: u64 = read(task, offset!(task_thread_pid));
+fn pid_of(task: u64) -> u64 {
+    read(task, offset!(task_thread_pid))
+}
+
+/// The deepest pid namespace in which a `struct pid` has a number; 0 if it is
+/// none.
+#[inline(always)]
+fn pid_namespace(pid: u64) -> u64 {
     if pid == 0 {
         return 0;
     }
@@ -77,11 +82,7 @@ fn user_namespace(task: u64) -> u64 {
 
 /// Writes the numbers of a task that is the first one of its pid namespace.
 #[inline(always)]
-fn write_init(out: &Out, global: u32) {
-    let pid: u64 = read(out.task, offset!(task_thread_pid));
-    if pid == 0 {
-        return;
-    }
+fn write_init(out: &Out, pid: u64, task: &WalkTask) {
     let level: u32 = read(pid, offset!(pid_level));
     if level == 0 || level as usize >= PID_LEVELS || number_at(pid, level) != 1 {
         return;
@@ -95,8 +96,8 @@ fn write_init(out: &Out, global: u32) {
         let record = &raw mut (*scratch).init;
         (*record).tag = Tag::Init as u32;
         (*record).level = level;
-        (*record).pid_ns = common_of(deepest_namespace(pid), NsKind::Pid);
-        (*record).pid = global;
+        (*record).pid_ns = task.pid_ns;
+        (*record).pid = task.pid;
         let mut index = 0;
         while index < PID_LEVELS {
             let number = (&raw mut (*record).numbers).cast::<u32>().add(index);
@@ -131,18 +132,16 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
     if flags & PF_EXITING != 0 {
         about |= TASK_EXITING;
     }
-    if read::<u32>(task, offset!(task_ptrace)) != 0 {
-        about |= TASK_TRACED;
-    }
     if pid == tgid {
         about |= TASK_LEADER;
     }
-    out.write(&WalkTask {
+    let thread_pid = pid_of(task);
+    let record = WalkTask {
         tag: Tag::Task as u32,
         flags: about,
         nsproxy,
         user_ns: user_namespace(task),
-        pid_ns: pid_namespace(task),
+        pid_ns: pid_namespace(thread_pid),
         pid,
         tgid,
         comm: read(task, offset!(task_comm)),
@@ -150,9 +149,10 @@ extern "C" fn walk_tasks(context: *const TaskContext) -> i32 {
         exit_state: read(task, offset!(task_exit_state)),
         parent: read(read(task, offset!(task_parent)), offset!(task_tgid)),
         reserved: 0,
-    });
-    if pid == tgid {
-        write_init(&out, pid);
+    };
+    out.write(&record);
+    if pid == tgid && thread_pid != 0 {
+        write_init(&out, thread_pid, &record);
     }
     0
 }
@@ -212,7 +212,7 @@ extern "C" fn walk_shown(context: *const TaskContext) -> i32 {
         }
     }
     visit(out, user_namespace(task), NsKind::User);
-    visit_pid(out, pid_namespace(task));
+    visit_pid(out, pid_namespace(pid_of(task)));
     let signal: u64 = read(task, offset!(task_signal));
     for index in SHARED_PIDS {
         let pid: u64 = peek(signal, offset!(signal_pids) + 8 * index);

@@ -18,7 +18,7 @@ use tracer_common::event::{
 };
 use tracer_common::kind::{NsKind, Slot};
 use tracer_common::walk::{
-    self as layout, PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, TASK_TRACED, Tag,
+    self as layout, PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, Tag,
 };
 
 use crate::model::{
@@ -254,7 +254,6 @@ fn walk_task(cursor: &mut Cursor<'_>) -> Result<WalkTask, DecodeError> {
         kthread: flags & TASK_KTHREAD != 0,
         leader: flags & TASK_LEADER != 0,
         exiting: flags & TASK_EXITING != 0,
-        traced: flags & TASK_TRACED != 0,
         state: cursor.u32()?,
         exit_state: cursor.u32()?,
         parent: cursor.u32()?,

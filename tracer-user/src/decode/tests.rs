@@ -600,7 +600,6 @@ fn a_walk_is_a_row_of_records() {
                 kthread: false,
                 leader: true,
                 exiting: false,
-                traced: false,
                 state: 0,
                 exit_state: 0,
                 parent: 0,

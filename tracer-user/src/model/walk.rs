@@ -64,8 +64,6 @@ pub struct WalkTask {
     pub leader: bool,
     /// It has begun to exit.
     pub exiting: bool,
-    /// Somebody traces it.
-    pub traced: bool,
     /// `task_struct.__state`.
     pub state: u32,
     /// `task_struct.exit_state`.

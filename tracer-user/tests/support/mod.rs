@@ -565,7 +565,6 @@ impl Walker<'_> {
             kthread: false,
             leader: true,
             exiting: false,
-            traced: false,
             state: 0,
             exit_state: 0,
             parent: 0,

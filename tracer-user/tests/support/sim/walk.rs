@@ -122,7 +122,6 @@ impl Sim {
                 leader: true,
                 // Their nsproxies are others' business.
                 exiting: true,
-                traced: false,
                 state: 0,
                 exit_state: 0,
                 parent: 0,
