@@ -278,6 +278,34 @@ fn nor_does_a_walk_meet_it() {
     assert_eq!(walk(negative(-1)), [Rule::CountBelowZero]);
 }
 
+/// The task let go of it while it was read, and took up another one that came
+/// to the same address: that looks like one that it has had all the while.
+#[test]
+fn one_at_the_address_of_one_that_was_freed_meanwhile_proves_nothing() {
+    for config in [OLD, IDS, COUNTS] {
+        for count in [0, negative(-1)] {
+            let mut kernel = World::walked(config);
+            let (user, pid) = (kernel.initial(NsKind::User), kernel.initial(NsKind::Pid));
+            let (uts, net) = (kernel.ns("uts"), kernel.ns("net"));
+            let old = kernel.nsproxy(&[&uts]);
+            kernel.installed(&old);
+            let walk = kernel.walk(|walker| {
+                walker.nsproxy(&with_count(&old, count));
+                walker.task(&user, &pid, &old);
+            });
+            for slots in [kernel.nsproxy(&[&net]).slots, old.slots] {
+                let new = NsproxyFacts { slots, ..old };
+                kernel.nsproxy_freed(&old);
+                kernel.installed(&new);
+                let judged = checks(&kernel, Rule::FreedWhileUsed);
+                kernel.merge_walk(&walk);
+                assert!(violations(&kernel).is_empty());
+                assert_eq!(checks(&kernel, Rule::FreedWhileUsed), judged);
+            }
+        }
+    }
+}
+
 /// 7.0 and 7.1: an `unshare` that fails after it has made a new nsproxy, since
 /// the limit of its user is reached, drops active counts that it never took.
 /// New namespaces go below zero; those that the task keeps lose what its own

@@ -187,9 +187,15 @@ impl Tracker {
     }
 
     /// One that a walk met on a task, which had it before and after it was
-    /// read: somebody holds it.
+    /// read: somebody holds it. Unless it was freed meanwhile, and what the task
+    /// had afterwards is another one in its place: then what was read is of no
+    /// nsproxy.
     fn judge_met(&mut self, record: &WalkNsproxy, sink: &mut Sink<'_>) {
         let facts = &record.nsproxy;
+        let dead_until = self.nsproxy_dead_until(facts.key);
+        if dead_until.is_some_and(|until| record.time <= until) {
+            return;
+        }
         self.rules.judged(Rule::CountBelowZero);
         self.rules.judged(Rule::FreedWhileUsed);
         let rule = match facts.count.cast_signed() {
