@@ -173,6 +173,9 @@ fn write_namespace(out: &Out, key: u64, kind: NsKind) -> i32 {
                 emit::set_count(&raw mut (*record).ns, What::NsTasks, kind, reading.count);
             }
         }
+        // Read last: a reference that is left now was there all the while. Up to
+        // 7.2 an active count is written over once the last one is gone.
+        (*record).ns.refs = read(key, offset!(ns_refs));
         out.write(&*record);
         (*scratch).written += 1;
     }

@@ -45,6 +45,9 @@ fn pid_namespace(pid: u64) -> u64 {
 #[inline(always)]
 fn write_nsproxy(out: &Out) -> u64 {
     let field = offset!(task_nsproxy);
+    // Drawn first: should this one be freed while it is read, and the task take
+    // up another one at its address, that has a later time.
+    let time = now();
     let nsproxy: u64 = read(out.task, field);
     if nsproxy == 0 || !out.first_visit(nsproxy) {
         return nsproxy;
@@ -58,7 +61,7 @@ fn write_nsproxy(out: &Out) -> u64 {
     unsafe {
         (*record).tag = Tag::Nsproxy as u32;
         (*record).reserved = 0;
-        (*record).time = now();
+        (*record).time = time;
         fill_nsproxy(&raw mut (*record).nsproxy, nsproxy);
     }
     let still: u64 = read(out.task, field);
