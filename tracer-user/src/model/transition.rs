@@ -66,8 +66,11 @@ pub enum What {
 /// What this kernel does not show is `None`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetCleanup {
-    /// How long each of them had waited for it since its last reference: those
-    /// of which that was seen, and nslife saw them freed in this round.
+    /// How many it took: those of which nslife saw the last reference, and the
+    /// freeing in this round.
+    pub namespaces: u32,
+    /// How long those had waited for it since their last reference that were
+    /// seen to lose it before it began.
     pub waits: Vec<u64>,
     /// From its beginning to the first call of an exit function: they are
     /// taken off the list of all, and the kernel waits until nobody looks at

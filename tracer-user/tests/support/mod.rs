@@ -285,7 +285,7 @@ impl World {
                 }
                 What::NsproxyFreed(_) => story.push("nsproxy freed".to_owned()),
                 What::NetCleanup(cleanup) => {
-                    story.push(format!("cleaned up {}", cleanup.waits.len()));
+                    story.push(format!("cleaned up {}", cleanup.namespaces));
                 }
                 What::Violation(violation) => {
                     story.push(format!("{} broken", violation.rule.name()));

@@ -115,6 +115,7 @@ fn a_round_counts_those_that_are_freed_in_it() {
         ["cleaned up 2"]
     );
     let expected = NetCleanup {
+        namespaces: 2,
         waits: vec![began - ended[0], began - ended[1]],
         unlist: Some(10_000),
         exits: Some(2000),
@@ -147,7 +148,29 @@ fn a_stage_that_was_not_seen_is_not_known() {
     end(&mut kernel, blind);
     let round = round(&kernel).unwrap();
     assert_eq!((round.unlist, round.exits, round.end), (None, None, None));
-    assert_eq!(round.waits.len(), 1);
+    assert_eq!((round.namespaces, round.waits.len()), (1, 1));
+}
+
+/// A function that tells of the last reference at its return does so when the
+/// round may have begun.
+#[test]
+fn a_wait_that_cannot_be_known_is_none() {
+    for config in [OLD, IDS, COUNTS] {
+        let mut kernel = World::walked(config);
+        let [early, late] = ["net1", "net2"].map(|name| kernel.ns(name));
+        kernel.created(&early);
+        kernel.created(&late);
+        kernel.last_ref(&early);
+        let ended = kernel.now;
+        let began = begin(&mut kernel);
+        kernel.last_ref(&late);
+        kernel.freed(&late);
+        kernel.freed(&early);
+        end(&mut kernel, times(began, 100, 100, 100));
+        let round = round(&kernel).unwrap();
+        assert_eq!(round.namespaces, 2);
+        assert_eq!(round.waits, [began - ended]);
+    }
 }
 
 #[test]

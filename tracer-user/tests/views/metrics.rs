@@ -248,24 +248,27 @@ fn each_namespace_of_a_round_goes_through_each_stage() {
         value(&metrics, &sample)
     };
     let sums = [
-        ("queue", 0.002254),
+        ("queue", 0.00225),
         ("unlist", 0.036),
         ("exits", 0.1455),
         ("end", 0.00027),
     ];
     for (name, sum) in sums {
-        assert_eq!(stage("count", name), 3.0, "{name}");
+        // How long one of them waited is not known.
+        let seen = if name == "queue" { 2.0 } else { 3.0 };
+        assert_eq!(stage("count", name), seen, "{name}");
         let off = stage("sum", name) - sum;
         assert!(off.abs() < 1e-9, "{name} by {off}");
     }
     let unseen = NetCleanup {
+        namespaces: 1,
         waits: vec![5],
         unlist: None,
         exits: None,
         end: None,
     };
     metrics.transition(&at(What::NetCleanup(Box::new(unseen))));
-    assert_eq!(stage("count", "queue"), 4.0);
+    assert_eq!(stage("count", "queue"), 3.0);
     for name in ["unlist", "exits", "end"] {
         assert_eq!(stage("count", name), 3.0, "{name}");
     }

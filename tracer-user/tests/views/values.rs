@@ -298,7 +298,8 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     all.push(chain());
     all.push(net_cleanup());
     all.push(at(What::NetCleanup(Box::new(NetCleanup {
-        waits: vec![7],
+        namespaces: 1,
+        waits: vec![],
         unlist: None,
         exits: None,
         end: None,
@@ -345,7 +346,8 @@ pub(crate) fn end(end: TaskEnd) -> Transition {
 /// A round of cleaning up three network namespaces.
 pub(crate) fn net_cleanup() -> Transition {
     at(What::NetCleanup(Box::new(NetCleanup {
-        waits: vec![250_000, 2_000_000, 4_000],
+        namespaces: 3,
+        waits: vec![250_000, 2_000_000],
         unlist: Some(12_000_000),
         exits: Some(48_500_000),
         end: Some(90_000),

@@ -24,7 +24,8 @@ pub(super) struct Round {
     /// Who does it.
     thread: u32,
     began: u64,
-    /// See [`NetCleanup::waits`].
+    /// See [`NetCleanup`].
+    namespaces: u32,
     waits: Vec<u64>,
 }
 
@@ -35,6 +36,7 @@ impl Tracker {
         self.round = Some(Round {
             thread: sink.thread(),
             began: at,
+            namespaces: 0,
             waits: Vec::new(),
         });
     }
@@ -45,11 +47,12 @@ impl Tracker {
         let Some(round) = self.round.take().filter(is_this) else {
             return;
         };
-        if round.waits.is_empty() {
+        if round.namespaces == 0 {
             return;
         }
         let between = |from: Option<u64>, to: Option<u64>| to?.checked_sub(from?);
         sink.say(What::NetCleanup(Box::new(NetCleanup {
+            namespaces: round.namespaces,
             waits: round.waits,
             unlist: between(Some(times.began), times.exits_began),
             exits: between(times.exits_began, times.exits_ended),
@@ -68,10 +71,16 @@ impl Tracker {
         if let Some(destroyed_at) = destroyed_at
             && let Some(round) = &mut self.round
             && round.thread == thread
-            && round.waits.len() < MOST
         {
-            // What came while the round began did not wait.
-            round.waits.push(round.began.saturating_sub(destroyed_at));
+            round.namespaces += 1;
+            // The last reference may be heard of when the round has begun, by
+            // a function that tells it at its return: how long that waited
+            // is not known.
+            if let Some(wait) = round.began.checked_sub(destroyed_at)
+                && round.waits.len() < MOST
+            {
+                round.waits.push(wait);
+            }
         }
     }
 

@@ -61,7 +61,7 @@ enum Body {
         namespaces: Slots,
     },
     NetCleanup {
-        namespaces: usize,
+        namespaces: u32,
         queue_seconds: Option<f64>,
         unlist_seconds: Option<f64>,
         exits_seconds: Option<f64>,
@@ -190,7 +190,7 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
             namespaces: slots(freed),
         },
         What::NetCleanup(cleanup) => Body::NetCleanup {
-            namespaces: cleanup.waits.len(),
+            namespaces: cleanup.namespaces,
             queue_seconds: cleanup.waits.iter().max().copied().map(seconds),
             unlist_seconds: cleanup.unlist.map(seconds),
             exits_seconds: cleanup.exits.map(seconds),

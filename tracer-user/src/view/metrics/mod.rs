@@ -266,7 +266,7 @@ impl Metrics {
         ] {
             if let Some(took) = took {
                 let histogram = self.stage(stage);
-                for _ in &cleanup.waits {
+                for _ in 0..cleanup.namespaces {
                     histogram.observe(seconds(took));
                 }
             }

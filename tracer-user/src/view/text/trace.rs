@@ -245,7 +245,7 @@ fn inum(nsproxy: &Nsproxy, slot: Slot) -> String {
 
 /// A round of cleaning up network namespaces, in words.
 fn cleaned(cleanup: &NetCleanup) -> String {
-    let count = match cleanup.waits.len() {
+    let count = match cleanup.namespaces {
         1 => "1 network namespace".into(),
         count => format!("{count} network namespaces"),
     };
