@@ -536,11 +536,14 @@ pub enum Counter {
     Exits = 3,
     /// Records written.
     Records = 4,
+    /// Tasks that a walk put into the set of those with credentials in a user
+    /// namespace, or took out of it.
+    CredsCorrected = 5,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
     /// All, in index order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::RingFull,
@@ -548,6 +551,7 @@ impl Counter {
         Self::ReadFailed,
         Self::Exits,
         Self::Records,
+        Self::CredsCorrected,
     ];
 }
 

@@ -181,6 +181,7 @@ pub fn met(task: u64) {
     let cred = Cred::new(key);
     match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
         Ok(()) => {
+            count(Counter::CredsCorrected);
             if let Some(known) = remember(cred.inum, key, NsKind::User) {
                 creds(known).fetch_add(1);
             }
@@ -199,11 +200,16 @@ pub fn met(task: u64) {
     }
 }
 
+/// How long a task may be in the set before a walk can meet it: a fork takes
+/// it in before anybody can see the child. Nanoseconds.
+const FORKING: u64 = 1_000_000_000;
+
 /// A task of the set that a walk of all tasks did not meet, and that was there
-/// before, is gone: its end was missed.
+/// well before, is gone: its end was missed.
 #[inline(always)]
 pub fn sweep(task: u64, cred: &Cred, walk_started: u64) {
-    if cred.seen < walk_started {
+    if cred.seen + FORKING < walk_started {
+        count(Counter::CredsCorrected);
         leave(task, || UNKNOWN);
     }
 }

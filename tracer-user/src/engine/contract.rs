@@ -43,6 +43,9 @@ pub struct KernelTotals {
     pub exits: u64,
     /// Records written to the ring buffer.
     pub records: u64,
+    /// Tasks that walks put into the set of those with credentials in a user
+    /// namespace, or took out of it; with all that the first walk found.
+    pub creds_corrected: u64,
 }
 
 /// What happened while the engine waited, besides transitions.

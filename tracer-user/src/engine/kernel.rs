@@ -319,6 +319,7 @@ impl Kernel {
             lost_recursion: self.recursion_misses()?,
             exits: sum(Counter::Exits)?,
             records: sum(Counter::Records)?,
+            creds_corrected: sum(Counter::CredsCorrected)?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The one place where kernel and model meet: attaches the programs, walks,
 //! drains the ring buffer into the [`Tracker`], and notices what was lost.
 
+mod audit;
 mod capabilities;
 mod contract;
 mod error;
@@ -16,12 +17,13 @@ use aya::maps::{MapData, RingBuf};
 use tokio::{io::unix::AsyncFd, time::Interval};
 use tracer_common::layout::ABSENT;
 
-use self::kernel::Kernel;
+use self::{kernel::Kernel, walk::Depth};
 use crate::{
     decode,
-    model::{Config, Tracker, Transition, What},
+    model::{Config, Corrections, Tracker, Transition, Walk, What},
 };
 
+pub use audit::{Audit, Begun};
 pub use contract::{KernelTotals, Limits, Notice, Options, Selection};
 pub use error::{EngineError, StartError};
 pub use examine::examine;
@@ -45,6 +47,8 @@ pub struct Engine {
     tap: Tap,
     /// Rules that the first walk found broken, until somebody asks.
     found: Vec<Transition>,
+    /// How many walks have been merged.
+    merges: u64,
 }
 
 /// What keeps coming from the kernel.
@@ -107,6 +111,7 @@ impl Engine {
             stream,
             tap,
             found: Vec::new(),
+            merges: 0,
         };
         // The first merge tells of nothing new: what is there was there.
         // But a rule that is broken is, whenever that was.
@@ -264,16 +269,28 @@ impl Engine {
     /// is on the ring buffer by then comes first, so that no reading of the
     /// walk is older than what is already known.
     pub fn walk(&mut self, transitions: &mut Vec<Transition>) -> Result<u64, EngineError> {
-        let (walk, undecodable) = walk::take(&mut self.kernel, &mut self.tap)?;
-        if let Some(stream) = &mut self.stream {
-            stream.undecodable += undecodable;
-        }
+        let walk = self.look(Depth::Everything)?;
         self.drain_all(transitions);
-        (self.tap)(Frame::Merge(&walk));
-        let corrections = self.tracker.merge(&walk, transitions);
+        let corrections = self.merge(&walk, transitions);
         let partial = self.stream.is_some() && !self.sees_all_contributors();
         self.limits = walk::limits_of(&walk, self.kernel.layout(), partial);
         Ok(corrections.total())
+    }
+
+    /// Walks, and changes nothing.
+    fn look(&mut self, depth: Depth) -> Result<Walk, EngineError> {
+        let (walk, undecodable) = walk::take(&mut self.kernel, &mut self.tap, depth)?;
+        if let Some(stream) = &mut self.stream {
+            stream.undecodable += undecodable;
+        }
+        Ok(walk)
+    }
+
+    /// Takes over what a walk found, after all that is on the ring buffer.
+    fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
+        self.merges += 1;
+        (self.tap)(Frame::Merge(walk));
+        self.tracker.merge(walk, transitions)
     }
 }
 

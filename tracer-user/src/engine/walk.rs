@@ -23,6 +23,17 @@ const INITIAL_PID_NS: &str = "pid:[4026531836]";
 /// given up.
 const MAX_STARTS: u32 = 32;
 
+/// How far a walk goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Depth {
+    /// To everything that leads to a namespace. Up to 6.17 that holds each open
+    /// file for a moment.
+    Everything,
+    /// It holds nothing: up to 6.17 it does not meet what only files and their
+    /// credentials lead to.
+    NoFiles,
+}
+
 /// A walk in the making.
 struct Taking<'k> {
     kernel: &'k mut Kernel,
@@ -35,7 +46,11 @@ struct Taking<'k> {
 ///
 /// Tasks come first, since their credentials are counted on the way, and the
 /// namespaces are to be read with all of them counted.
-pub(super) fn take(kernel: &mut Kernel, tap: &mut Tap) -> Result<(Walk, u64), EngineError> {
+pub(super) fn take(
+    kernel: &mut Kernel,
+    tap: &mut Tap,
+    depth: Depth,
+) -> Result<(Walk, u64), EngineError> {
     let started_at = boottime();
     kernel.walk_started(started_at)?;
     let mut taking = Taking {
@@ -68,7 +83,9 @@ pub(super) fn take(kernel: &mut Kernel, tap: &mut Tap) -> Result<(Walk, u64), En
     if !layout.lists_all() {
         taking.ring(Ring::NsfsMounts as u32)?;
         taking.part(Part::SHOWN)?;
-        taking.part(Part::FILES)?;
+        if depth == Depth::Everything {
+            taking.part(Part::FILES)?;
+        }
     }
     taking.walk.ended_at = boottime();
     Ok((taking.walk, taking.undecodable))

@@ -4,6 +4,7 @@
 //! in, transitions come out. Times are `CLOCK_BOOTTIME` nanoseconds as the
 //! kernel read them; the views turn them into wall-clock time.
 
+pub mod audit;
 mod namespace;
 mod nsproxy;
 mod observation;

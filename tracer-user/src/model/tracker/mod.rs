@@ -15,6 +15,7 @@
 //!   it came to be, or came to be active.
 
 mod activity;
+mod audit;
 mod census;
 mod chains;
 mod entry;
