@@ -29,10 +29,7 @@ pub enum Begun {
 impl Engine {
     /// Begins an audit: compares the picture with the kernel, and corrects
     /// nothing. Holds no file and no namespace.
-    pub fn begin_audit(
-        &mut self,
-        transitions: &mut Vec<Transition>,
-    ) -> Result<Begun, EngineError> {
+    pub fn begin_audit(&mut self, transitions: &mut Vec<Transition>) -> Result<Begun, EngineError> {
         let creds = self.kernel.totals()?.creds_corrected;
         self.drain_all(transitions);
         let walk = self.look(Depth::NoFiles)?;

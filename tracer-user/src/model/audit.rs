@@ -125,7 +125,11 @@ impl From<Option<Reaper>> for Value {
 
 impl From<bool> for Value {
     fn from(is_there: bool) -> Self {
-        if is_there { Self::Present } else { Self::Absent }
+        if is_there {
+            Self::Present
+        } else {
+            Self::Absent
+        }
     }
 }
 
@@ -233,9 +237,8 @@ impl Sample {
     /// What this sample and a later one prove.
     pub fn confirmed_by(&self, later: &Self) -> Findings {
         let is_drift = |seen: &&Seen| {
-            let before = |first: &Seen| {
-                first.key == seen.key && first.difference == seen.difference
-            };
+            let before =
+                |first: &Seen| first.key == seen.key && first.difference == seen.difference;
             seen.heard_at < self.started_at && self.differences.iter().any(before)
         };
         let drift: Vec<_> = later

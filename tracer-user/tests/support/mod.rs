@@ -168,6 +168,12 @@ impl World {
         self.now
     }
 
+    /// Lets so much time pass that nothing can still be in the middle of a
+    /// fork.
+    pub(crate) fn later(&mut self) {
+        self.now += 2_000_000_000;
+    }
+
     /// A new namespace of the type with which its name begins.
     pub(crate) fn ns(&mut self, name: &'static str) -> Ns {
         let kind = NsKind::ALL

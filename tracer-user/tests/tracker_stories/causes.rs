@@ -71,6 +71,7 @@ fn what_a_walk_finds_out_has_no_cause() {
     let nsproxy = kernel.nsproxy(&[&net]);
     kernel.created(&net);
     kernel.installed(&nsproxy);
+    kernel.later();
     kernel.merge(|walk| walk.ns(&net));
     assert_eq!(kernel.causes(), ["net nothing known"]);
 }

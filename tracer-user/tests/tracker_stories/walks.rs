@@ -188,6 +188,20 @@ fn what_came_during_the_walk_is_not_missing_from_it() {
     assert_eq!(kernel.tracker.census().nsproxies, 1);
 }
 
+/// A fork installs the child's nsproxy before anybody can see the child.
+#[test]
+fn an_nsproxy_that_is_in_the_middle_of_a_fork_stays() {
+    let mut kernel = World::walked(OLD);
+    let net = kernel.ns("net");
+    let nsproxy = kernel.nsproxy(&[&net]);
+    kernel.created(&net);
+    kernel.installed(&nsproxy);
+    assert_eq!(kernel.merge(|walk| walk.ns(&net)).0, NOTHING);
+    kernel.later();
+    let (story, _) = kernel.merge(|walk| walk.ns(&net));
+    assert_eq!(story, ["nsproxy freed", "deactivated net"]);
+}
+
 #[test]
 fn an_incomplete_one_proves_no_absence() {
     let mut kernel = World::walked(OLD);
@@ -200,6 +214,7 @@ fn an_incomplete_one_proves_no_absence() {
     walk.all_tasks = false;
     assert_eq!(kernel.merge_walk(&walk).0, NOTHING);
     // All tasks are all nsproxies.
+    kernel.later();
     let mut walk = kernel.walk(|_| {});
     walk.all_of = [false; NsKind::COUNT];
     let (story, corrections) = kernel.merge_walk(&walk);

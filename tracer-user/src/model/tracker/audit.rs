@@ -26,19 +26,20 @@ impl Tracker {
             found: Vec::new(),
         };
         let mut compared = 0;
-        for theirs in kernel.namespaces.values().filter(|entry| lives(entry)) {
-            compared += 1;
+        for theirs in kernel.namespaces.values() {
             let ours = self.known_at(&theirs.identity);
-            match ours.and_then(|handle| self.namespaces.get(handle)) {
-                Some(ours) => comparison.both(ours, theirs),
-                None => comparison.unknown(theirs),
+            let ours = ours.and_then(|handle| self.namespaces.get(handle));
+            compared += usize::from(lives(theirs));
+            match ours {
+                Some(ours) if lives(theirs) => comparison.both(ours, theirs),
+                None if lives(theirs) => comparison.unknown(theirs),
+                Some(ours) if lives(ours) => comparison.over(ours, theirs),
+                _ => {}
             }
         }
         for ours in self.namespaces.values().filter(|entry| lives(entry)) {
-            if walk.all_of[ours.identity.kind as usize]
-                && kernel.known_at(&ours.identity).is_none()
-            {
-                comparison.gone(ours);
+            if kernel.known_at(&ours.identity).is_none() {
+                comparison.unmet(ours);
             }
         }
         Sample {
@@ -79,12 +80,36 @@ impl Comparison<'_> {
         let other = self.picture.by_key.get(&theirs.identity.key);
         let other = other.and_then(|&handle| self.picture.namespaces.get(handle));
         let heard_at = other.map_or(0, |other| other.last_seen);
-        self.differ(theirs, heard_at, Field::Existence, Value::Absent, theirs.state());
+        self.differ(
+            theirs,
+            heard_at,
+            Field::Existence,
+            Value::Absent,
+            theirs.state(),
+        );
     }
 
-    /// The picture has one that the kernel has not.
-    fn gone(&mut self, ours: &Entry) {
-        self.known(ours, Field::Existence, ours.state(), Value::Absent);
+    /// The picture has one that the walk did not meet: the kernel does not have
+    /// it, or else no task is in it.
+    fn unmet(&mut self, ours: &Entry) {
+        if self.walk.all_of[ours.identity.kind as usize] {
+            self.known(ours, Field::Existence, ours.state(), Value::Absent);
+        } else if self.walk.all_tasks && !ours.is_initial() {
+            self.known(ours, Field::Nsproxies, ours.because.nsproxies, 0);
+            let field = match ours.identity.kind {
+                NsKind::User => Field::Creds,
+                NsKind::Pid => Field::Pids,
+                _ => return,
+            };
+            self.known(ours, field, ours.tasks.hold(), false);
+        }
+    }
+
+    /// The kernel is about to free one that the picture takes to be in use.
+    fn over(&mut self, ours: &Entry, theirs: &Entry) {
+        if theirs.ns.is_some() {
+            self.known(ours, Field::State, ours.state(), theirs.state());
+        }
     }
 
     /// Both have it.

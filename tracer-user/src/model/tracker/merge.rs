@@ -15,6 +15,10 @@ use super::sink::Sink;
 /// namespaces (`cleanup_net`) takes. Nanoseconds.
 const FREEING: u64 = 300_000_000_000;
 
+/// How long an nsproxy may be in use before a walk can meet it: a fork installs
+/// it before anybody can see the child. Nanoseconds.
+const FORKING: u64 = 1_000_000_000;
+
 /// What a walk had to put right in a picture that was there before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Corrections {
@@ -281,7 +285,10 @@ impl Tracker {
         let mut absent: Vec<_> = self
             .nsproxies
             .iter()
-            .filter(|(_, held)| held.walked != self.walks && held.last_seen < walk.started_at)
+            .filter(|(_, held)| {
+                held.walked != self.walks
+                    && held.last_seen.saturating_add(FORKING) < walk.started_at
+            })
             .map(|(&key, held)| (held.id, key))
             .collect();
         absent.sort_unstable();

@@ -9,9 +9,11 @@ use super::namespaces::initial_key;
 use super::{Choice, Sim};
 
 impl Sim {
-    /// Walks, while other things happen between one record and the next.
-    /// Returns what happened meanwhile, too.
+    /// Walks a while after all that happened, and while other things happen
+    /// between one record and the next. Returns what happened meanwhile, too.
     pub(crate) fn walk(&mut self, meanwhile: &[Choice]) -> (Walk, Vec<Event>) {
+        // So that nothing can still be in the middle of a fork.
+        self.now += 2_000_000_000;
         let mut walk = Walk {
             started_at: self.tick(),
             all_tasks: true,
