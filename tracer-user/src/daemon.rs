@@ -2,6 +2,7 @@
 //! who asks over HTTP reads those. Whoever asks at the control socket gets a
 //! picture from that task.
 
+mod audits;
 mod pictures;
 
 use std::{
@@ -24,7 +25,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use self::pictures::Pictures;
+use self::{audits::Audits, pictures::Pictures};
 use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
@@ -33,6 +34,8 @@ use crate::{
     signals::StopSignals,
     view::{clock::boottime, metrics::Metrics},
 };
+
+pub use self::audits::AUDIT_GAP;
 
 /// How often the counters of the kernel programs are taken over. A scrape
 /// sees them at most this much late, and never causes a system call on them.
@@ -67,6 +70,9 @@ pub struct Config {
     pub telemetry_path: TelemetryPath,
     /// Where to answer `nslife list`.
     pub control: Control,
+    /// How often to compare the picture with the kernel; `None` for only when
+    /// there is a reason.
+    pub audit_every: Option<Duration>,
 }
 
 /// Why the daemon ended otherwise than by a signal.
@@ -133,7 +139,8 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
         tokio::spawn(control::serve(socket, requests, ready, READING))
     });
 
-    let ended = watch(&app, address, without, asked, &mut stop).await;
+    let audits = Audits::new(config.audit_every);
+    let ended = watch(&app, address, without, asked, audits, &mut stop).await;
 
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     if let Some(answering) = answering {
@@ -184,6 +191,7 @@ async fn watch(
     address: Option<SocketAddr>,
     without: Option<BindError>,
     mut asked: mpsc::Receiver<Request>,
+    mut audits: Audits,
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
     let mut engine =
@@ -208,9 +216,18 @@ async fn watch(
                 metrics.totals(&engine.totals().map_err(DaemonError::Engine)?);
                 metrics.limits(engine.limits());
             }
-            Some(request) = asked.recv() => {
-                pictures.answer(request, &mut engine, &mut transitions);
+            () = audits.due() => {
+                let findings = audits.go_on(&mut engine, &mut transitions);
+                if let Some(findings) = findings.map_err(DaemonError::Engine)? {
+                    metrics.audit(&findings);
+                }
             }
+            Some(request) = asked.recv(), if !audits.is_under_way() => match request {
+                Request::Snapshot(reply) => {
+                    pictures.answer(reply, &mut engine, &mut transitions);
+                }
+                Request::Audit(reply) => audits.ask(reply),
+            },
             signal = stop.recv() => {
                 info!(signal = signal.name(), "stopping");
                 return Ok(());
@@ -225,6 +242,9 @@ async fn watch(
         for notice in notices.drain(..) {
             log(&notice);
             metrics.notice(&notice);
+            if let Notice::Resync { .. } = notice {
+                audits.after_resync();
+            }
         }
         metrics.census(engine.tracker().census());
         metrics.checks(&engine.tracker().checks());

@@ -14,3 +14,4 @@ pub mod model;
 pub mod plan;
 pub mod signals;
 pub mod view;
+pub mod witness;

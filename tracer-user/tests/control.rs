@@ -140,7 +140,14 @@ impl Answering {
             let snapshot = Arc::new(snapshot);
             while let Some(request) = coming.recv().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                let _ = request.send(Ok(Arc::clone(&snapshot)));
+                match request {
+                    Request::Snapshot(reply) => {
+                        let _ = reply.send(Ok(Arc::clone(&snapshot)));
+                    }
+                    Request::Audit(reply) => {
+                        let _ = reply.send(Ok(Arc::new(audited())));
+                    }
+                }
             }
         });
         let task = tokio::spawn(control::serve(
@@ -323,23 +330,23 @@ fn an_answer_that_makes_no_sense_is_told_apart() {
         ("{}".into(), "makes no sense"),
         ("\0\0\0\0".into(), "makes no sense"),
         (
-            format!(r#"{{"protocol":1,"version":"{version}","answer":{{"snapshot":{{"ker"#),
+            format!(r#"{{"protocol":2,"version":"{version}","answer":{{"given":{{"ker"#),
             "makes no sense",
         ),
         (
-            format!(r#"{{"protocol":1,"version":"{version}","answer":{{"snapshot":{{}}}}}}"#),
+            format!(r#"{{"protocol":2,"version":"{version}","answer":{{"given":{{}}}}}}"#),
             "makes no sense",
         ),
         (
-            format!(r#"{{"protocol":1,"version":"{version}","answer":{{"refused":"a cold"}}}}"#),
+            format!(r#"{{"protocol":2,"version":"{version}","answer":{{"refused":"a cold"}}}}"#),
             "a cold",
         ),
         (
-            r#"{"protocol":1,"version":"99.1","answer":[1]}"#.into(),
+            r#"{"protocol":2,"version":"99.1","answer":[1]}"#.into(),
             "99.1",
         ),
         (
-            format!(r#"{{"protocol":2,"version":"{version}","answer":null}}"#),
+            format!(r#"{{"protocol":3,"version":"{version}","answer":null}}"#),
             "is nslife",
         ),
     ];

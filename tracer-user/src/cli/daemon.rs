@@ -1,6 +1,6 @@
 //! `nslife daemon`
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::ValueEnum;
 use nslife::{
@@ -44,6 +44,11 @@ pub(super) struct Args {
     /// Answer no `nslife list`
     #[arg(long, conflicts_with = "control_socket")]
     no_control_socket: bool,
+
+    /// Seconds between audits: whether the picture is the kernel's. 0 for none
+    /// but those that are asked for
+    #[arg(long = "audit.interval", value_name = "SECONDS", default_value_t = 300)]
+    audit_interval: u32,
 
     /// What to log on standard error
     #[arg(long = "log.level", value_enum, value_name = "LEVEL", default_value_t = Level::Info)]
@@ -89,6 +94,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Some(path) => Control::At(path),
             None => Control::IfPossible(control::DEFAULT_PATH.into()),
         },
+        audit_every: (args.audit_interval > 0)
+            .then(|| Duration::from_secs(args.audit_interval.into())),
     }))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod audit;
 mod command;
 mod daemon;
 mod doctor;
@@ -23,7 +24,7 @@ use self::command::CommandError;
     version,
     propagate_version = true,
     after_help = "Exit status: 0 if all went well, 1 if not, 2 if the command line makes no \
-                  sense. `nslife trace -- COMMAND` exits with the status of COMMAND, with 128 and \
+                  sense. `nslife audit` exits with 3 if the picture was wrong. `nslife trace -- COMMAND` exits with the status of COMMAND, with 128 and \
                   the signal's number if one killed it, with 127 if it is not found and with 126 \
                   if it cannot be executed."
 )]
@@ -38,6 +39,8 @@ enum Verb {
     Trace(trace::Args),
     /// Show all namespaces there are now
     List(list::Args),
+    /// Find out whether nslife's picture is the kernel's
+    Audit(audit::Args),
     /// Watch namespaces and export metrics to Prometheus
     Daemon(daemon::Args),
     /// Find out what nslife can and cannot tell on this system
@@ -49,6 +52,7 @@ pub(crate) fn run() -> ExitCode {
     let ended = match Cli::parse().verb {
         Verb::Trace(args) => trace::run(args),
         Verb::List(args) => list::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Daemon(args) => daemon::run(args),
         Verb::Doctor(args) => doctor::run(&args),
     };

@@ -1,14 +1,15 @@
 //! The side of those who ask.
 
 use std::{
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, Read, Write as _},
+    net::Shutdown,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{Answer, Document, PROTOCOL, Snapshot, socket::connect_to};
+use super::{Answer, Audited, Document, PROTOCOL, Question, Snapshot, socket::connect_to};
 
 /// The longest answer that is read, bytes: some 400,000 namespaces.
 const LONGEST: u64 = 1 << 28;
@@ -80,7 +81,22 @@ impl AskError {
 /// Asks the daemon at this socket for its picture. It may be silent for as
 /// long as `patience`.
 pub fn ask(path: &Path, patience: Duration) -> Result<Snapshot, AskError> {
-    let text = read(path, patience).map_err(|error| {
+    answer(path, patience, Question::Snapshot)
+}
+
+/// Asks the daemon at this socket to audit itself: to compare its picture with
+/// the kernel, and put right what is wrong in it. That takes some seconds if
+/// they differ.
+pub fn ask_for_audit(path: &Path, patience: Duration) -> Result<Audited, AskError> {
+    answer(path, patience, Question::Audit)
+}
+
+fn answer<T: DeserializeOwned>(
+    path: &Path,
+    patience: Duration,
+    question: Question,
+) -> Result<T, AskError> {
+    let text = exchange(path, patience, question).map_err(|error| {
         let path = path.to_owned();
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => AskError::Nobody { path, error },
@@ -100,9 +116,9 @@ pub fn ask(path: &Path, patience: Duration) -> Result<Snapshot, AskError> {
             daemon: about.version,
         });
     }
-    let document: Document<Answer<Snapshot>> = serde_json::from_slice(&text).map_err(garbled)?;
+    let document: Document<Answer<T>> = serde_json::from_slice(&text).map_err(garbled)?;
     match document.answer {
-        Answer::Snapshot(snapshot) => Ok(snapshot),
+        Answer::Given(answer) => Ok(answer),
         Answer::Refused(because) => Err(AskError::Refused {
             path: path.to_owned(),
             because,
@@ -110,9 +126,12 @@ pub fn ask(path: &Path, patience: Duration) -> Result<Snapshot, AskError> {
     }
 }
 
-fn read(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
-    let stream = connect_to(path, patience)?;
+fn exchange(path: &Path, patience: Duration, question: Question) -> io::Result<Vec<u8>> {
+    let mut stream = connect_to(path, patience)?;
     stream.set_read_timeout(Some(patience))?;
+    // Whoever answers without having listened is found out by the answer.
+    let _ = stream.write_all(&serde_json::to_vec(&question)?);
+    let _ = stream.shutdown(Shutdown::Write);
     let mut text = Vec::new();
     stream.take(LONGEST).read_to_end(&mut text)?;
     Ok(text)

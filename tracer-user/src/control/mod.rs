@@ -1,8 +1,9 @@
 //! What a running daemon tells another nslife over a local socket: the whole
 //! picture, with the times and the creators that only one knows who watched.
 //!
-//! Each connection is answered with one [`Document`] and closed; nothing is
-//! asked. Only who may open the socket gets that far: its mode is 0600.
+//! Each connection asks one [`Question`], says so by closing its side, and is
+//! answered with one [`Document`]. Only who may open the socket gets that far:
+//! its mode is 0600.
 
 mod ask;
 mod serve;
@@ -11,9 +12,9 @@ mod socket;
 
 use serde::{Deserialize, Serialize};
 
-pub use ask::{AskError, ask};
-pub use serve::{Refusal, Request, serve};
-pub use snapshot::Snapshot;
+pub use ask::{AskError, ask, ask_for_audit};
+pub use serve::{Refusal, Reply, Request, serve};
+pub use snapshot::{Audited, Snapshot, release};
 pub use socket::{BindError, ControlSocket};
 
 /// Where the socket is unless somebody says otherwise.
@@ -21,7 +22,7 @@ pub const DEFAULT_PATH: &str = "/run/nslife/control.sock";
 
 /// The version of what is around the answer. What is in it belongs to the
 /// version of nslife, and two versions do not talk about it.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 
 /// What goes over the socket.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,12 +35,22 @@ struct Document<A> {
     answer: A,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Question {
+    /// The picture: a [`Snapshot`].
+    Snapshot,
+    /// Whether it is right: [`Audited`].
+    Audit,
+}
+
 /// What the daemon has to say.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Answer<S> {
-    /// The picture.
-    Snapshot(S),
+enum Answer<T> {
+    /// What was asked for.
+    Given(T),
     /// None, and why.
     Refused(String),
 }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
     sync::{Semaphore, mpsc, oneshot},
     task::JoinSet,
@@ -18,7 +19,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::{Answer, ControlSocket, Document, Snapshot};
+use super::{Answer, Audited, ControlSocket, Document, Question, Snapshot};
 
 /// Connections at a time. Further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 8;
@@ -26,15 +27,27 @@ const CONNECTIONS: usize = 8;
 /// How long to leave the listener alone when the system is out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Why there is no picture, in words.
+/// The longest question that is listened to, bytes.
+const LONGEST: u64 = 4096;
+
+/// Why there is no answer, in words.
 pub type Refusal = String;
 
-/// The wish for a picture, and where to send it.
-pub type Request = oneshot::Sender<Result<Arc<Snapshot>, Refusal>>;
+/// Where to send an answer.
+pub type Reply<T> = oneshot::Sender<Result<Arc<T>, Refusal>>;
 
-/// Answers until the future is dropped, and with it all connections. Pictures
-/// come from whoever reads `requests`, once it is `ready`. A reader has
-/// `patience` to take the answer.
+/// What somebody asks for.
+#[derive(Debug)]
+pub enum Request {
+    /// A picture.
+    Snapshot(Reply<Snapshot>),
+    /// An audit.
+    Audit(Reply<Audited>),
+}
+
+/// Answers until the future is dropped, and with it all connections. What is
+/// answered comes from whoever reads `requests`, once it is `ready`. Who asks
+/// has `patience` to say what, and as much to take the answer.
 pub async fn serve(
     socket: ControlSocket,
     requests: mpsc::Sender<Request>,
@@ -77,16 +90,15 @@ async fn answer(
     ready: &AtomicBool,
     patience: Duration,
 ) -> io::Result<()> {
-    let picture = if ready.load(Ordering::Relaxed) {
-        picture(requests).await
-    } else {
-        Err("it is still starting".to_owned())
-    };
-    let document = Document::new(match &picture {
-        Ok(snapshot) => Answer::Snapshot(snapshot.as_ref()),
-        Err(refusal) => Answer::Refused(refusal.clone()),
-    });
-    let text = serde_json::to_vec(&document)?;
+    let mut text = Vec::new();
+    let mut question = (&mut stream).take(LONGEST);
+    timeout(patience, question.read_to_end(&mut text)).await??;
+    let text = match serde_json::from_slice(&text) {
+        _ if !ready.load(Ordering::Relaxed) => refuse("it is still starting"),
+        Err(_) => refuse("it does not understand the question"),
+        Ok(Question::Snapshot) => document(given(requests, Request::Snapshot).await),
+        Ok(Question::Audit) => document(given(requests, Request::Audit).await),
+    }?;
     timeout(patience, async {
         stream.write_all(&text).await?;
         stream.shutdown().await
@@ -94,10 +106,28 @@ async fn answer(
     .await?
 }
 
-/// Asks for the picture, and waits for it.
-async fn picture(requests: &mpsc::Sender<Request>) -> Result<Arc<Snapshot>, Refusal> {
+/// Asks for something, and waits for it.
+async fn given<T>(
+    requests: &mpsc::Sender<Request>,
+    request: impl FnOnce(Reply<T>) -> Request,
+) -> Result<Arc<T>, Refusal> {
     let stopping = || "it is stopping".to_owned();
     let (reply, answer) = oneshot::channel();
-    requests.send(reply).await.map_err(|_| stopping())?;
+    requests
+        .send(request(reply))
+        .await
+        .map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())?
+}
+
+fn refuse(because: &str) -> serde_json::Result<Vec<u8>> {
+    document(Err::<Arc<()>, _>(because.to_owned()))
+}
+
+fn document<T: Serialize>(answer: Result<Arc<T>, Refusal>) -> serde_json::Result<Vec<u8>> {
+    let answer = match &answer {
+        Ok(given) => Answer::Given(given.as_ref()),
+        Err(refusal) => Answer::Refused(refusal.clone()),
+    };
+    serde_json::to_vec(&Document::new(answer))
 }

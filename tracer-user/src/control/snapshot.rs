@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Engine, Limits},
-    model::{Namespace, NsId, People},
+    model::{Namespace, NsId, People, audit::Findings},
     view::clock::boottime,
 };
 
@@ -48,8 +48,30 @@ impl Snapshot {
     }
 }
 
-/// As `uname -r` shows it.
-fn release() -> String {
+/// What an audit of the daemon has found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Audited {
+    /// Release of the kernel.
+    pub kernel: String,
+    /// The process that was audited.
+    pub pid: u32,
+    /// What was found, and has been put right.
+    pub findings: Findings,
+}
+
+impl Audited {
+    /// What was found in this process.
+    pub fn new(findings: Findings) -> Self {
+        Self {
+            kernel: release(),
+            pid: std::process::id(),
+            findings,
+        }
+    }
+}
+
+/// The release of the kernel, as `uname -r` shows it.
+pub fn release() -> String {
     let system = rustix::system::uname();
     system.release().to_string_lossy().into_owned()
 }

@@ -8,7 +8,7 @@ use std::{
 use tracing::{debug, info, warn};
 
 use crate::{
-    control::{Request, Snapshot},
+    control::{Reply, Snapshot},
     engine::Engine,
     model::Transition,
 };
@@ -35,7 +35,7 @@ impl Pictures {
     /// Answers a request, and appends what a walk for that put right.
     pub(super) fn answer(
         &mut self,
-        request: Request,
+        request: Reply<Snapshot>,
         engine: &mut Engine,
         transitions: &mut Vec<Transition>,
     ) {

@@ -3,6 +3,7 @@
 //! Nothing here reads the kernel or waits for anything; the only clock is
 //! [`clock::Clock`], which is sampled by the caller.
 
+pub mod audit;
 pub mod clock;
 pub mod escape;
 pub mod filter;

@@ -4,6 +4,7 @@
 //! with nanoseconds, pids are those of the initial pid namespace, and `null`
 //! means "not known" or "this kernel has none", never zero.
 
+mod audit;
 mod task;
 mod trace;
 mod write;
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::model::{Actor, Contributors, Creator, Namespace, People, Person, Reaper};
 
+pub use audit::{AuditJson, CheckJson, DriftJson, audit};
 pub use trace::{Notice, Record, notice, transition};
 pub use write::{write_line, write_pretty};
 

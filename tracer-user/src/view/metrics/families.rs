@@ -22,6 +22,12 @@ pub(super) struct TypeCauseLabels {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct TypeFieldLabels {
+    pub(super) ns_type: &'static str,
+    pub(super) field: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(super) struct TypeStateLabels {
     pub(super) ns_type: &'static str,
     pub(super) state: &'static str,
@@ -111,6 +117,10 @@ pub(super) struct Families {
     pub(super) lost: Family<CauseLabels, Counter>,
     pub(super) resyncs: Counter,
     pub(super) corrections: Counter,
+    pub(super) audits: Counter,
+    pub(super) audited_at: Seconds,
+    pub(super) drift: Family<TypeFieldLabels, Counter>,
+    pub(super) moving: Gauge,
     pub(super) hooks: Family<StateLabels, Gauge>,
     pub(super) hook_attached: Family<HookLabels, Gauge>,
     pub(super) complete: Gauge,
@@ -259,6 +269,26 @@ impl Families {
             "resync_corrections",
             "Mistakes in the picture that those walks corrected",
             self.corrections.clone(),
+        );
+        ours.register(
+            "audits",
+            "Comparisons of the picture with the kernel that came to an end",
+            self.audits.clone(),
+        );
+        ours.register(
+            "audit_last_timestamp_seconds",
+            "When the last of them ended, in Unix time; 0 if none has",
+            self.audited_at.clone(),
+        );
+        ours.register(
+            "audit_moving",
+            "Differences in the last of them that prove nothing, since the kernel moved meanwhile",
+            self.moving.clone(),
+        );
+        ours.register(
+            "drift",
+            "What the picture had wrong in a comparison with the kernel, and was put right",
+            self.drift.clone(),
         );
         ours.register(
             "hooks",

@@ -10,7 +10,11 @@ mod exposition;
 mod families;
 mod process;
 
-use std::{fmt, sync::atomic::Ordering, time::Instant};
+use std::{
+    fmt,
+    sync::atomic::Ordering,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{
     metrics::{counter::Counter, histogram::Histogram},
@@ -23,13 +27,16 @@ use tracer_common::{
 
 use crate::{
     engine::{HookReport, HookState, KernelTotals, Limits, Notice},
-    model::{Census, Lifecycle, NetCleanup, Rule, State, Transition, What},
+    model::{
+        Census, Lifecycle, NetCleanup, Rule, State, Transition, What,
+        audit::{Field, Findings},
+    },
     view::clock::seconds,
 };
 
 use self::families::{
     CauseLabels, Families, HookLabels, ReasonLabels, RuleLabels, StageLabels, StateLabels,
-    StepCounter, TypeCauseLabels, TypeLabels, TypeStateLabels,
+    StepCounter, TypeCauseLabels, TypeFieldLabels, TypeLabels, TypeStateLabels,
 };
 
 pub use exposition::Format;
@@ -72,6 +79,9 @@ impl Metrics {
         }
         for kind in NsKind::ALL {
             metrics.teardown(kind);
+            for field in Field::ALL {
+                metrics.drift(kind, field);
+            }
         }
         for stage in [QUEUE, UNLIST, EXITS, END] {
             metrics.stage(stage);
@@ -143,6 +153,27 @@ impl Metrics {
                 self.families.corrections.inc_by(corrections);
             }
         }
+    }
+
+    /// Takes over what an audit that ends now has found.
+    pub fn audit(&self, findings: &Findings) {
+        self.families.audits.inc();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0.0, |now| now.as_secs_f64());
+        self.families.audited_at.set(now);
+        self.families.moving.set(signed(findings.moving as u64));
+        for difference in &findings.drift {
+            self.drift(difference.kind, difference.field).inc();
+        }
+        self.drift(NsKind::User, Field::Creds)
+            .inc_by(findings.creds);
+    }
+
+    fn drift(&self, kind: NsKind, field: Field) -> Counter {
+        self.families.drift.get_or_create_owned(&TypeFieldLabels {
+            ns_type: kind.name(),
+            field: field.name(),
+        })
     }
 
     /// Takes over how many of everything there are.

@@ -1,5 +1,6 @@
 //! Output for people.
 
+pub mod audit;
 pub mod doctor;
 mod ends;
 pub mod style;
