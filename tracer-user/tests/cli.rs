@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::TcpListener,
     os::unix::{fs::PermissionsExt as _, net::UnixListener},
     process::{Command, Output},
@@ -180,7 +180,9 @@ fn a_daemon_that_makes_no_sense_is_no_daemon() {
     let listener = UnixListener::bind(&path).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            stream.unwrap().write_all(b"{\"protocol\":").unwrap();
+            let mut stream = stream.unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+            stream.write_all(b"{\"protocol\":").unwrap();
         }
     });
     let path = path.to_str().unwrap();

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
+    net::Shutdown,
     os::unix::{
         fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
@@ -17,11 +18,14 @@ use std::{
 };
 
 use nslife::{
-    control::{self, AskError, BindError, ControlSocket, Request, Snapshot, ask},
+    control::{
+        self, AskError, Audited, BindError, ControlSocket, Request, Snapshot, ask, ask_for_audit,
+    },
     engine::Limits,
     model::{
         Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, People, Person, Reaper, State,
         TaskState,
+        audit::{Difference, Field, Findings, Value},
     },
 };
 use tempfile::TempDir;
@@ -187,6 +191,59 @@ async fn a_picture_arrives_as_it_was_sent() {
     assert_eq!(daemon.asked.load(Ordering::Relaxed), 2);
 }
 
+fn audited() -> Audited {
+    Audited {
+        kernel: "7.3.4".into(),
+        pid: 812,
+        findings: Findings {
+            compared: 17,
+            drift: vec![Difference {
+                kind: NsKind::Net,
+                inum: Some(4_026_532_000),
+                id: None,
+                field: Field::Existence,
+                picture: Value::Absent,
+                kernel: Value::State(State::Inactive),
+            }],
+            moving: 3,
+            creds: 4,
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_arrives_as_it_was_sent() {
+    let daemon = Answering::start(snapshot(1), PATIENCE);
+    let path = daemon.path();
+    let answer = spawn_blocking(move || ask_for_audit(&path, PATIENCE));
+    assert_eq!(answer.await.unwrap().unwrap(), audited());
+}
+
+/// Also one that is too long, and none at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_makes_no_sense_is_refused() {
+    let daemon = Answering::start(snapshot(1), PATIENCE);
+    for question in ["", "hello", "{\"snapshot\":1}", &"\"".repeat(100_000)] {
+        let mut stream = UnixStream::connect(daemon.path()).unwrap();
+        // It need not listen to the end.
+        let _ = stream.write_all(question.as_bytes());
+        let _ = stream.shutdown(Shutdown::Write);
+        let answer = spawn_blocking(move || {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer)
+        });
+        let answer = answer.await.unwrap();
+        if question.len() < 1000 {
+            assert!(
+                answer.unwrap().contains("does not understand"),
+                "{question}"
+            );
+        }
+    }
+    assert_eq!(daemon.asked.load(Ordering::Relaxed), 0);
+    assert!(daemon.ask().await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_for_a_daemon_that_starts() {
     let daemon = Answering::start(snapshot(1), PATIENCE);
@@ -314,7 +371,10 @@ fn impostor(answer: Option<Vec<u8>>) -> (TempDir, PathBuf) {
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         match answer {
-            Some(answer) => stream.write_all(&answer).unwrap(),
+            Some(answer) => {
+                stream.read_to_end(&mut Vec::new()).unwrap();
+                stream.write_all(&answer).unwrap();
+            }
             None => thread::sleep(PATIENCE),
         }
     });

@@ -134,3 +134,116 @@ pub fn confirmed(first: &[Difference], second: &[Difference]) -> Vec<Difference>
         .filter(|difference| first.contains(difference));
     again.copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Contributors, Counts, NsId};
+
+    fn net(id: u64, state: State) -> Namespace {
+        Namespace {
+            id: NsId(id),
+            ns_id: Some(id),
+            kind: NsKind::Net,
+            inum: 4_026_532_000 + u32::try_from(id).unwrap(),
+            state,
+            since: None,
+            was_active: true,
+            counts: Counts {
+                refs: None,
+                active: None,
+                at: 0,
+            },
+            initial: false,
+            owner: None,
+            parent: None,
+            owner_uid: None,
+            level: None,
+            tasks: None,
+            zombies: None,
+            reaper: None,
+            because: Contributors::default(),
+            procfs: None,
+            created_at: None,
+            creator: None,
+            destroyed_at: None,
+        }
+    }
+
+    fn of(witness: Witness, all: &[Namespace]) -> Named {
+        let named = |ns: &Namespace| Some((ns.kind, witness.number(ns)?));
+        all.iter().filter_map(named).collect()
+    }
+
+    /// What is said against a picture, by ids and by both sides.
+    fn against(
+        witness: Witness,
+        (before, picture, after): (&[Namespace], &[Namespace], &[Namespace]),
+    ) -> Vec<(Option<u64>, Value, Value)> {
+        let testimony = Testimony::new(witness, of(witness, before), of(witness, after));
+        let found = testimony.against(picture).into_iter();
+        found
+            .map(|d| (d.id.map(|id| id.0), d.picture, d.kernel))
+            .collect()
+    }
+
+    #[test]
+    fn those_that_agree_say_nothing() {
+        let active = [net(20, State::Active), net(21, State::Active)];
+        let with_others = [active[0], active[1], net(22, State::Inactive)];
+        for witness in Witness::ALL {
+            assert_eq!(against(witness, (&active, &with_others, &active)), []);
+        }
+    }
+
+    #[test]
+    fn what_comes_or_goes_meanwhile_contradicts_nobody() {
+        let (one, two) = ([net(20, State::Active)], [net(21, State::Active)]);
+        for witness in Witness::ALL {
+            assert_eq!(against(witness, (&one, &two, &two)), []);
+            assert_eq!(against(witness, (&one, &one, &two)), []);
+            assert_eq!(against(witness, (&one, &[], &two)), []);
+        }
+    }
+
+    #[test]
+    fn what_is_active_all_the_while_must_be_so_in_the_picture() {
+        let active = [net(20, State::Active)];
+        let kernel = Value::State(State::Active);
+        for witness in Witness::ALL {
+            let inactive = [net(20, State::Inactive)];
+            assert_eq!(
+                against(witness, (&active, &inactive, &active)),
+                [(Some(20), Value::State(State::Inactive), kernel)]
+            );
+            assert_eq!(
+                against(witness, (&active, &[], &active)),
+                [(None, Value::Absent, kernel)]
+            );
+        }
+    }
+
+    /// `/proc` shows those that tasks are in, and no others.
+    #[test]
+    fn only_listns_knows_all_that_are_active() {
+        let active = [net(20, State::Active)];
+        assert_eq!(against(Witness::Proc, (&[], &active, &[])), []);
+        assert_eq!(
+            against(Witness::Listns, (&[], &active, &[])),
+            [(Some(20), Value::State(State::Active), Value::Absent)]
+        );
+    }
+
+    #[test]
+    fn a_difference_is_confirmed_by_the_same_again() {
+        let first = Testimony::new(
+            Witness::Proc,
+            of(Witness::Proc, &[net(20, State::Active)]),
+            of(Witness::Proc, &[net(20, State::Active)]),
+        );
+        let first = first.against(&[]);
+        assert_eq!(confirmed(&first, &first), first);
+        assert_eq!(confirmed(&first, &[]), []);
+        assert_eq!(confirmed(&[], &first), []);
+    }
+}

@@ -4,7 +4,7 @@ use jsonschema::{Registry, Validator};
 use serde_json::Value;
 
 /// The schemas, each by the name of its file.
-const SCHEMAS: [(&str, &str); 4] = [
+const SCHEMAS: [(&str, &str); 5] = [
     (
         "namespace",
         include_str!("../../../docs/schema/namespace.schema.json"),
@@ -16,6 +16,10 @@ const SCHEMAS: [(&str, &str); 4] = [
     (
         "trace",
         include_str!("../../../docs/schema/trace.schema.json"),
+    ),
+    (
+        "audit",
+        include_str!("../../../docs/schema/audit.schema.json"),
     ),
     (
         "doctor",

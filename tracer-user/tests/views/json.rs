@@ -40,7 +40,7 @@ fn sorted<const N: usize>(mut names: [&str; N]) -> [&str; N] {
 
 #[test]
 fn the_schemas_are_schemas() {
-    for name in ["namespace", "list", "trace", "doctor"] {
+    for name in ["namespace", "list", "trace", "doctor", "audit"] {
         let schema = schema(name);
         jsonschema::draft202012::meta::validate(&schema).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(schema["$id"], format!("urn:nslife:schema:1:{name}"));

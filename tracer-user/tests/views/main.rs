@@ -4,6 +4,7 @@
 mod schemas;
 mod values;
 
+mod audit;
 mod doctor;
 mod ends;
 mod filter;

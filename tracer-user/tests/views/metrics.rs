@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
     engine::{KernelTotals, Limits, Notice},
-    model::{Census, InitStep, Lifecycle, NetCleanup, Rule, State, What},
+    model::{
+        Census, InitStep, Lifecycle, NetCleanup, Rule, State, What,
+        audit::{Difference, Field, Findings, Value},
+    },
     view::metrics::{Format, Metrics},
 };
 use tracer_common::{event::Reason, kind::NsKind};
@@ -93,6 +96,9 @@ fn every_label_set_is_there_from_the_start() {
         "nslife_events_total",
         "nslife_resyncs_total",
         "nslife_resync_corrections_total",
+        "nslife_audits_total",
+        "nslife_audit_last_timestamp_seconds",
+        "nslife_audit_moving",
         "nslife_cascade_length_count",
         "nslife_cascade_length_sum",
         "nslife_pid_namespaces_dying",
@@ -139,6 +145,12 @@ fn every_label_set_is_there_from_the_start() {
                 ));
             }
         }
+    }
+    for kind in NsKind::ALL.map(NsKind::name) {
+        expected.extend(Field::ALL.map(|field| {
+            let field = field.name();
+            format!("nslife_drift_total{{ns_type=\"{kind}\",field=\"{field}\"}}")
+        }));
     }
     for reason in Reason::ALL.map(Reason::name) {
         expected.insert(format!(
@@ -219,6 +231,43 @@ fn durations(family: &str) -> Vec<String> {
         buckets.into_iter().chain(sums)
     };
     labels.iter().flat_map(samples).collect()
+}
+
+#[test]
+fn drift_is_counted_by_type_and_field() {
+    let metrics = Metrics::new("0");
+    let wrong = |kind, field| Difference {
+        kind,
+        inum: None,
+        id: None,
+        field,
+        picture: Value::Absent,
+        kernel: Value::Present,
+    };
+    metrics.audit(&Findings {
+        compared: 9,
+        drift: vec![
+            wrong(NsKind::Net, Field::State),
+            wrong(NsKind::Net, Field::State),
+            wrong(NsKind::Pid, Field::Init),
+        ],
+        moving: 4,
+        creds: 5,
+    });
+    let drift = |kind: &str, field: &str| {
+        let sample = format!("nslife_drift_total{{ns_type=\"{kind}\",field=\"{field}\"}}");
+        value(&metrics, &sample)
+    };
+    assert_eq!(drift("net", "state"), 2.0);
+    assert_eq!(drift("pid", "init"), 1.0);
+    assert_eq!(drift("user", "creds"), 5.0);
+    assert_eq!(drift("mnt", "state"), 0.0);
+    assert_eq!(value(&metrics, "nslife_audits_total"), 1.0);
+    assert_eq!(value(&metrics, "nslife_audit_moving"), 4.0);
+    assert!(value(&metrics, "nslife_audit_last_timestamp_seconds") > 1.7e9);
+    metrics.audit(&Findings::default());
+    assert_eq!(drift("net", "state"), 2.0);
+    assert_eq!(value(&metrics, "nslife_audit_moving"), 0.0);
 }
 
 #[test]

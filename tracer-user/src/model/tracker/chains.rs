@@ -75,6 +75,10 @@ impl Chains {
             return false;
         };
         open.last = pulled.handle;
+        // It may not have been known when the one below was pulled along.
+        if let Some(below) = open.chain.links.last_mut() {
+            below.ns.owner = Some(pulled.ns.id);
+        }
         open.chain.links.push(pulled.link());
         true
     }

@@ -75,9 +75,11 @@ impl Tracker {
     /// after it started. A destroyed namespace, which no walk meets while it
     /// is being freed, has five minutes for that.
     pub fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
+        // What has been going on is no correction.
+        self.chains
+            .end_all(&mut Sink::walk(walk.ended_at, transitions));
         let before = transitions.len();
         let sink = &mut Sink::walk(walk.ended_at, transitions);
-        self.chains.end_all(sink);
         let first = self.walks == 0;
         self.walks += 1;
         let mut found = Corrections::default();
