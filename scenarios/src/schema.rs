@@ -5,12 +5,13 @@ use jsonschema::{Registry, Validator};
 use serde_json::Value;
 
 /// The schemas, each by the name of its file.
-const SCHEMAS: [(&str, &str); 4] = [
+const SCHEMAS: [(&str, &str); 5] = [
     (
         "namespace",
         include_str!("../../docs/schema/namespace.schema.json"),
     ),
     ("list", include_str!("../../docs/schema/list.schema.json")),
+    ("audit", include_str!("../../docs/schema/audit.schema.json")),
     ("trace", include_str!("../../docs/schema/trace.schema.json")),
     (
         "doctor",

@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod ancestors;
+mod audit;
 mod cascade;
 mod command;
 mod control;
@@ -145,6 +146,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "list_agrees_with_listns",
         truth::list_agrees_with_listns,
     ),
+    on_all("audit_finds_no_drift", audit::audit_finds_no_drift),
     on_all("command_is_followed", command::command_is_followed),
     on_all("command_status", input::command_status),
     on_all("command_not_found", input::command_not_found),

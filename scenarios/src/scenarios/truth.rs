@@ -24,7 +24,7 @@ use crate::{
 const ATTEMPTS: usize = 10;
 
 /// Some namespaces to compare: with several tasks, with threads, with a zombie, with a file only.
-struct Population {
+pub(super) struct Population {
     parent: Puppet,
     _members: Vec<Puppet>,
     zombie: Puppet,
@@ -32,7 +32,7 @@ struct Population {
 }
 
 impl Population {
-    fn settle() -> Result<Self> {
+    pub(super) fn settle() -> Result<Self> {
         let parent = Puppet::start("parent")?;
         parent.unshare(&[NsKind::Mnt, NsKind::Time])?;
         let traveller = parent.clone_into("traveller", &[NsKind::Uts])?;
@@ -56,7 +56,7 @@ impl Population {
         })
     }
 
-    fn leave(self) -> Result<()> {
+    pub(super) fn leave(self) -> Result<()> {
         self.parent.close(self.file)?;
         self.parent.reap_child(&self.zombie)?;
         self.parent.end()
