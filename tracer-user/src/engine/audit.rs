@@ -64,8 +64,7 @@ impl Engine {
         self.drain_all(transitions);
         let walk = self.look(Depth::NoFiles)?;
         let second = self.tracker.compare(&walk);
-        self.drain_all(transitions);
-        self.merge(&walk, transitions);
+        self.merge(walk, transitions)?;
         let corrected = self.kernel.totals()?.creds_corrected;
         Ok(Some(Findings {
             creds: corrected - audit.creds,

@@ -1,10 +1,15 @@
 //! The kernel programs, loaded and attached: the only user of aya.
 
-use std::{fs, io::Read as _, os::fd::AsFd as _, os::fd::AsRawFd as _, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    os::fd::{AsFd as _, AsRawFd as _},
+    path::Path,
+};
 
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
-    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, Iter, ProgramError},
 };
 use aya_log::EbpfLogger;
@@ -20,6 +25,7 @@ use super::{
 };
 use crate::{
     btf::KernelBtf,
+    model::{Key, Unmet},
     plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step, TASK_HOOKS},
 };
 
@@ -39,7 +45,8 @@ pub(super) struct Part {
 impl Part {
     /// Every task, its nsproxy, its credentials.
     pub(super) const TASKS: Self = Self::new("walk_tasks", "task");
-    /// Forgets the credentials of tasks that [`Self::TASKS`] did not meet.
+    /// Forgets the credentials of tasks that [`Self::TASKS`] did not meet, and
+    /// namespaces whose freeing was missed.
     pub(super) const SWEEP: Self = Self::new("walk_sweep", "task");
     /// What the kernel chains, see [`Kernel::walk_ring`].
     const RING: Self = Self::new("walk_ring", "task");
@@ -69,6 +76,9 @@ const AND_DESCENDANTS: u8 = 1;
 /// Maps of no use to who does not ask for the ends of tasks. They take their
 /// memory at once.
 const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
+
+/// `Known` in `tracer-ebpf/src/known.rs`, as words.
+type Known = [u64; 7];
 
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
@@ -121,7 +131,9 @@ impl Kernel {
             .btf(Some(&described.btf))
             .override_global("LAYOUT", &described.layout, true)
             .override_global("SELECTION", &selection, true)
-            .override_global("TASK_EVENTS", &task_ends, true);
+            .override_global("TASK_EVENTS", &task_ends, true)
+            .map_max_entries("EVENTS", options.ring.bytes())
+            .map_max_entries("NAMESPACES", options.max_namespaces);
         if !options.task_ends {
             for map in MAPS_OF_TASK_ENDS {
                 loader.map_max_entries(map, 1);
@@ -332,13 +344,38 @@ impl Kernel {
             // Only what is loaded has a descriptor.
             let Ok(fd) = program.fd() else { continue };
             let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-            misses += fs::read_to_string(path)?
+            misses += fs::read_to_string(&path)?
                 .lines()
                 .find_map(|line| line.strip_prefix("recursion_misses:"))
                 .and_then(|value| value.trim().parse::<u64>().ok())
-                .unwrap_or(0);
+                .ok_or_else(|| {
+                    io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("{path} has no recursion_misses"),
+                    )
+                })?;
         }
         Ok(misses)
+    }
+
+    /// Those of these that the programs do not remember (any more).
+    pub(super) fn forgotten(&self, unmet: &[Unmet]) -> Result<Vec<Key>, EngineError> {
+        let map = self
+            .ebpf
+            .map("NAMESPACES")
+            .ok_or(EngineError::NoMap { map: "NAMESPACES" })?;
+        let known: HashMap<_, u32, Known> = map.try_into()?;
+        let mut forgotten = Vec::new();
+        for &Unmet { key, inum } in unmet {
+            match known.get(&inum, 0) {
+                // Its address comes first. Another one's means that the number
+                // has been given out anew.
+                Ok([address, ..]) if address == key.address() => {}
+                Ok(_) | Err(MapError::KeyNotFound) => forgotten.push(key),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(forgotten)
     }
 
     /// Says when the walk that is about to begin started, `CLOCK_BOOTTIME`
