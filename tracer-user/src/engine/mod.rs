@@ -199,8 +199,8 @@ impl Engine {
     /// walk is older than what is already known.
     pub fn walk(&mut self, transitions: &mut Vec<Transition>) -> Result<u64, EngineError> {
         let began = Instant::now();
-        let walk = self.look(Depth::Everything)?;
-        let corrections = self.merge(walk, transitions)?;
+        let mut walk = self.look(Depth::Everything)?;
+        let corrections = self.merge(&mut walk, transitions)?;
         let partial = self.stream.is_some() && !self.sees_all_contributors();
         self.limits = walk::limits_of(&walk, self.kernel.layout(), partial);
         if let Some(stream) = &mut self.stream {
@@ -222,18 +222,18 @@ impl Engine {
     /// then.
     fn merge(
         &mut self,
-        mut walk: Walk,
+        walk: &mut Walk,
         transitions: &mut Vec<Transition>,
     ) -> Result<Corrections, EngineError> {
         self.merges += 1;
         self.drain_all(transitions);
         if self.stream.is_some() {
-            walk.gone = self.kernel.forgotten(&self.tracker.unmet(&walk))?;
+            walk.gone = self.kernel.forgotten(&self.tracker.unmet(walk))?;
             // Those that went just now said so before they were forgotten.
             self.drain_all(transitions);
         }
-        (self.tap)(Frame::Merge(&walk));
-        Ok(self.tracker.merge(&walk, transitions))
+        (self.tap)(Frame::Merge(walk));
+        Ok(self.tracker.merge(walk, transitions))
     }
 
     fn drain_all(&mut self, transitions: &mut Vec<Transition>) {
