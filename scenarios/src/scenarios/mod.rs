@@ -6,6 +6,7 @@ mod cascade;
 mod command;
 mod control;
 mod credentials;
+mod detached;
 mod ends;
 mod exits;
 mod faults;
@@ -219,6 +220,10 @@ pub(crate) const ALL: &[Scenario] = &[
     remarking(
         "map_of_namespaces_is_full",
         faults::map_of_namespaces_is_full,
+    ),
+    remarking(
+        "hooks_are_detached_for_a_while",
+        detached::hooks_are_detached_for_a_while,
     ),
     remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
     remarking(

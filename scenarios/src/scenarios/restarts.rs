@@ -12,7 +12,7 @@ use aya::{
     programs::{loaded_links, loaded_programs},
 };
 use rustix::process::Signal;
-use tracer_common::kind::NsKind::{Ipc, Net, Pid, User, Uts};
+use tracer_common::kind::NsKind::{self, Net, Pid, User, Uts};
 
 use super::faults::{PORT, agrees};
 use crate::{PATIENCE, daemon::Daemon, process::poll_until, puppet::Puppet, world::World};
@@ -20,6 +20,9 @@ use crate::{PATIENCE, daemon::Daemon, process::poll_until, puppet::Puppet, world
 /// How often to kill it, where this variable does not say so.
 const TIMES: u32 = 3;
 const VARIABLE: &str = "NSLIFE_KILLS";
+
+/// What comes and goes: not what the kernel needs time to free, of which there would be ever more.
+const TYPES: [NsKind; 3] = [User, Pid, Uts];
 
 /// More children than the breeder has time for.
 const CHILDREN: u32 = 1_000_000;
@@ -43,7 +46,7 @@ pub(super) fn killed_and_started_again(world: &World) -> Result<String> {
     let breeder = Puppet::start("breeder")?;
     let keeper = Puppet::start("keeper")?;
     keeper.unshare(&[Uts, Net])?;
-    let breeding = breeder.begin_to_breed(CHILDREN, &[User, Pid, Ipc, Net])?;
+    let breeding = breeder.begin_to_breed(CHILDREN, &TYPES)?;
     let before = poll_until(PATIENCE, || {
         // What others had loaded may be on its way out.
         let before = loaded()?;

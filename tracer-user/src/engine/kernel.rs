@@ -82,16 +82,19 @@ type Known = [u64; 7];
 
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     layout: Layout,
     hooks: Vec<HookReport>,
     /// Rare diagnostics of the programs themselves.
     diagnostics: EbpfLogger<&'static dyn log::Log>,
+    /// What a test has taken away for a while.
+    #[cfg(feature = "faults")]
+    pub(super) detached: Vec<Candidate>,
 }
 
 /// What the kernel says about itself, before anything is loaded.
 pub(super) struct Described {
-    btf: Btf,
+    pub(super) btf: Btf,
     pub(super) layout: Layout,
     offered: Offered,
 }
@@ -146,6 +149,8 @@ impl Kernel {
             diagnostics,
             layout: described.layout,
             hooks: Vec::new(),
+            #[cfg(feature = "faults")]
+            detached: Vec::new(),
         };
         for part in Part::ALWAYS {
             kernel.load_walk(part, &described.btf)?;
@@ -231,7 +236,11 @@ impl Kernel {
         Ok(())
     }
 
-    fn attach_one(&mut self, candidate: Candidate, btf: &Btf) -> Result<(), ProgramError> {
+    pub(super) fn attach_one(
+        &mut self,
+        candidate: Candidate,
+        btf: &Btf,
+    ) -> Result<(), ProgramError> {
         // The table and the object file come from one build; a test compares
         // them.
         let program = self
@@ -261,6 +270,16 @@ impl Kernel {
     /// The hooks, as [`Self::attach`] left them.
     pub(super) fn hooks(&self) -> &[HookReport] {
         &self.hooks
+    }
+
+    /// The kernel function that this hook is attached to.
+    #[cfg(feature = "faults")]
+    pub(super) fn attached_to(&self, name: &str) -> Option<&'static str> {
+        let hook = self.hooks.iter().find(|hook| hook.name == name)?;
+        match hook.state {
+            HookState::Attached { function, .. } => Some(function),
+            HookState::NotNeeded { .. } | HookState::Missing { .. } => None,
+        }
     }
 
     /// Whether all hooks whose names start so are attached.

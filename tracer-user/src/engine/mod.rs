@@ -6,6 +6,8 @@ mod capabilities;
 mod contract;
 mod error;
 mod examine;
+#[cfg(feature = "faults")]
+mod faults;
 mod kernel;
 mod losses;
 mod report;
