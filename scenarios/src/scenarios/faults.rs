@@ -155,8 +155,8 @@ pub(super) fn lost(metrics: &Metrics, cause: &str) -> Result<f64> {
     metrics.get(&series("nslife_events_lost_total", &[("cause", cause)]))
 }
 
-/// Waits until the daemon counts what a walk by somebody else finds; then its list, for which it
-/// walks, has to be the same, too.
+/// Waits until the daemon counts what a walk by somebody else finds; then it has to find no drift, and
+/// its list, for which it walks, has to be the same, too.
 pub(super) fn agrees(world: &World, daemon: &Daemon) -> Result<()> {
     let mut differences = Vec::new();
     let mut own = world.nslife.list()?;
@@ -174,6 +174,12 @@ pub(super) fn agrees(world: &World, daemon: &Daemon) -> Result<()> {
             daemon.log()?
         );
     }
+    // It also says so itself.
+    let audit = ["audit", "--from", "daemon", "--control-socket"];
+    let ran = world
+        .nslife
+        .run(&[&audit[..], &[&daemon.socket]].concat())?;
+    ensure!(ran.code == Some(0), "nslife audit: {ran}");
     let known = |list: &List| -> BTreeSet<(String, u32, State)> {
         let all = list.namespaces.iter();
         all.map(|ns| (ns.ns_type.clone(), ns.inum, ns.state))

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     btf::KernelBtf,
-    model::{Key, Unmet},
+    model::Unmet,
     plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step, TASK_HOOKS},
 };
 
@@ -378,19 +378,19 @@ impl Kernel {
     }
 
     /// Those of these that the programs do not remember (any more).
-    pub(super) fn forgotten(&self, unmet: &[Unmet]) -> Result<Vec<Key>, EngineError> {
+    pub(super) fn forgotten(&self, unmet: &[Unmet]) -> Result<Vec<Unmet>, EngineError> {
         let map = self
             .ebpf
             .map("NAMESPACES")
             .ok_or(EngineError::NoMap { map: "NAMESPACES" })?;
         let known: HashMap<_, u32, Known> = map.try_into()?;
         let mut forgotten = Vec::new();
-        for &Unmet { key, inum } in unmet {
-            match known.get(&inum, 0) {
+        for &ns in unmet {
+            match known.get(&ns.inum, 0) {
                 // Its address comes first. Another one's means that the number
                 // has been given out anew.
-                Ok([address, ..]) if address == key.address() => {}
-                Ok(_) | Err(MapError::KeyNotFound) => forgotten.push(key),
+                Ok([address, ..]) if address == ns.key.address() => {}
+                Ok(_) | Err(MapError::KeyNotFound) => forgotten.push(ns),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -22,7 +22,7 @@ use std::time::Instant;
 use tracer_common::layout::ABSENT;
 
 use self::{kernel::Kernel, stream::Stream, walk::Depth};
-use crate::model::{Config, Corrections, Tracker, Transition, Walk, What};
+use crate::model::{Config, Corrections, Tracker, Transition, Unmet, Walk, What};
 
 pub use audit::{Audit, Begun};
 pub use contract::{KernelTotals, Limits, MAX_NAMESPACES, Notice, Options, Selection};
@@ -229,8 +229,12 @@ impl Engine {
     ) -> Result<Corrections, EngineError> {
         self.merges += 1;
         self.drain_all(transitions);
-        if self.stream.is_some() {
-            walk.gone = self.kernel.forgotten(&self.tracker.unmet(walk))?;
+        if let Some(stream) = &mut self.stream {
+            let unmet = self.tracker.unmet(walk);
+            let gone = self.kernel.forgotten(&unmet)?;
+            let destroyed = |all: &[Unmet]| all.iter().filter(|ns| ns.destroyed).count();
+            stream.resync.is_open = destroyed(&unmet) > destroyed(&gone);
+            walk.gone = gone.into_iter().map(|ns| ns.key).collect();
             // Those that went just now said so before they were forgotten.
             self.drain_all(transitions);
         }

@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 /// go on, nine tenths of the time are left for what comes from the kernel.
 const REST: u32 = 9;
 
+/// How long after a walk for a loss there is another one: what was about to be
+/// freed when the first one came, or seemed so because its freeing was missed,
+/// has been freed by then. Longer than `FREEING` in `tracer-ebpf/src/known.rs`.
+const AGAIN: Duration = Duration::from_secs(11);
+
 /// Whether the picture may be wrong, and when it may be renewed.
 #[derive(Debug, Default)]
 pub(super) struct Resync {
@@ -13,6 +18,11 @@ pub(super) struct Resync {
     owed: bool,
     /// `None` before the first walk.
     not_before: Option<Instant>,
+    /// When to make sure of what a walk for a loss has left open.
+    again: Option<Instant>,
+    /// The last walk has left something open: what is destroyed and not known to
+    /// be freed.
+    pub(super) is_open: bool,
 }
 
 impl Resync {
@@ -23,11 +33,17 @@ impl Resync {
 
     /// Whether it is time for a walk because of that.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.owed && self.not_before.is_none_or(|moment| now >= moment)
+        let wanted = self.owed || self.again.is_some_and(|moment| now >= moment);
+        wanted && self.not_before.is_none_or(|moment| now >= moment)
     }
 
     /// A walk was made, for whatever reason.
     pub(super) fn walked(&mut self, now: Instant, took: Duration) {
+        let was_due = self.again.is_some_and(|moment| now >= moment);
+        if self.owed || was_due {
+            let goes_on = self.owed || self.is_open;
+            self.again = now.checked_add(AGAIN).filter(|_| goes_on);
+        }
         self.owed = false;
         self.not_before = now.checked_add(took.saturating_mul(REST));
     }
@@ -48,6 +64,26 @@ mod tests {
         assert!(resync.is_due(now));
         resync.walked(now, MOMENT);
         assert!(!resync.is_due(now + MOMENT * 100));
+    }
+
+    #[test]
+    fn what_an_answer_left_open_is_looked_at_again() {
+        let mut resync = Resync::default();
+        let mut now = Instant::now();
+        resync.walked(now, MOMENT);
+        assert!(!resync.is_due(now + AGAIN * 2), "nothing was lost");
+        resync.lost();
+        resync.walked(now, MOMENT);
+        // Somebody wants a list meanwhile.
+        resync.walked(now + AGAIN / 2, MOMENT);
+        for is_open in [true, true, false] {
+            assert!(!resync.is_due(now + AGAIN / 2));
+            now += AGAIN;
+            assert!(resync.is_due(now));
+            resync.is_open = is_open;
+            resync.walked(now, MOMENT);
+        }
+        assert!(!resync.is_due(now + AGAIN * 2));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Unmet {
     pub key: Key,
     /// Its inode number.
     pub inum: u32,
+    /// Its last reference is known to be gone.
+    pub destroyed: bool,
 }
 
 impl Tracker {
@@ -41,6 +43,7 @@ impl Tracker {
                 Some(Unmet {
                     key: entry.identity.key,
                     inum: entry.identity.inum?.get(),
+                    destroyed: entry.state() == Some(State::Destroyed),
                 })
             })
             .collect()
