@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     PATIENCE,
@@ -58,6 +59,18 @@ impl Daemon {
         control: &[&str],
     ) -> Result<Self> {
         Self::launch_with(nslife, results, port, control)?.ready()
+    }
+
+    /// As [`Self::start`], with these options besides.
+    pub(crate) fn start_tuned(
+        nslife: &Nslife,
+        results: &Path,
+        port: u16,
+        options: &[&str],
+    ) -> Result<Self> {
+        let socket = socket_of(port);
+        let arguments = [&["--control-socket", &socket], options].concat();
+        Self::launch_with(nslife, results, port, &arguments)?.ready()
     }
 
     fn ready(mut self) -> Result<Self> {
@@ -166,6 +179,17 @@ impl Daemon {
     /// Ends it at once.
     pub(crate) fn kill(&self) -> Result<()> {
         kill(&self.process)
+    }
+
+    /// Holds it up, or lets it go on.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(Pid::from_child(&self.process), signal)
+            .with_context(|| format!("cannot send {signal:?} to the daemon"))
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Asks it to stop, and waits until it has said so and has done so.

@@ -14,7 +14,9 @@ use tracer_common::{event::Counter, kind::NsKind};
 
 use crate::{
     atomic::Word,
+    emit::is_namespace,
     maps::{NAMESPACES, count},
+    mem::{offset, peek},
 };
 
 /// First of the inode numbers that are set aside for initial namespaces.
@@ -28,6 +30,11 @@ const REPORTED: u64 = 1 << 1;
 const YES: u64 = 1 << 0;
 /// Where the sequence number starts.
 const SEQUENCE_SHIFT: u32 = 2;
+
+/// How long after its last reference a namespace may give back its inode
+/// number, nanoseconds. Those of the network queue for it.
+const FREEING: u64 = 10_000_000_000;
+const FREEING_NET: u64 = 300_000_000_000;
 
 /// Attempts to store a reading.
 const MAX_TRIES: u32 = 4;
@@ -47,6 +54,9 @@ pub struct Known {
     tasks: u64,
     /// Tasks whose real credentials are in this user namespace.
     creds: u64,
+    /// When a walk first found that nothing refers to it, `CLOCK_BOOTTIME`; 0
+    /// if none did.
+    unused: u64,
     /// A `NsKind`.
     pub kind: u32,
     /// The [`Cause`](tracer_common::event::Cause) of the last change of `creds`
@@ -64,6 +74,7 @@ impl Known {
             active: 0,
             tasks: 0,
             creds: 0,
+            unused: 0,
             kind: kind as u32,
             creds_cause: 0,
         }
@@ -198,5 +209,33 @@ pub fn was_reported(known: *mut Known, watched: Watched) -> bool {
 pub fn unreport(inum: u32, watched: Watched) {
     if let Some(known) = NAMESPACES.get_ptr_mut(inum) {
         word(known, watched).and(!REPORTED);
+    }
+}
+
+/// Forgets a namespace whose freeing was missed: what is at its address is
+/// something else, or has been unused for too long.
+#[inline(always)]
+pub fn sweep(inum: u32, known: *mut Known, walk_started: u64) {
+    // SAFETY: an aligned word of a map value, see `recall`; walks of one nslife
+    // do not overlap, and nobody else writes it.
+    let unused = unsafe { &raw mut (*known).unused };
+    // SAFETY: likewise.
+    let (key, raw, since) = unsafe { ((*known).key, (*known).kind, *unused) };
+    let Some(kind) = NsKind::from_u32(raw) else {
+        return;
+    };
+    let is_used = is_namespace(key, kind)
+        && peek::<u32>(key, offset!(ns_inum)) == inum
+        && peek::<u32>(key, offset!(ns_refs)) != 0;
+    let patience = match kind {
+        NsKind::Net => FREEING_NET,
+        _ => FREEING,
+    };
+    if is_used || since == 0 {
+        let now = if is_used { 0 } else { walk_started };
+        // SAFETY: likewise.
+        unsafe { unused.write(now) };
+    } else if walk_started.saturating_sub(since) > patience {
+        let _ = NAMESPACES.remove(inum);
     }
 }

@@ -73,6 +73,8 @@ pub struct Config {
     /// How often to compare the picture with the kernel; `None` for only when
     /// there is a reason.
     pub audit_every: Option<Duration>,
+    /// How to watch.
+    pub options: Options,
 }
 
 /// Why the daemon ended otherwise than by a signal.
@@ -140,7 +142,8 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     });
 
     let audits = Audits::new(config.audit_every);
-    let ended = watch(&app, address, without, asked, audits, &mut stop).await;
+    let options = &config.options;
+    let ended = watch(&app, options, address, without, asked, audits, &mut stop).await;
 
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     if let Some(answering) = answering {
@@ -188,14 +191,14 @@ async fn serve(listener: TcpListener, app: App, closed: oneshot::Receiver<()>) {
 /// Owns the engine, from start to end.
 async fn watch(
     app: &App,
+    options: &Options,
     address: Option<SocketAddr>,
     without: Option<BindError>,
     mut asked: mpsc::Receiver<Request>,
     mut audits: Audits,
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
-    let mut engine =
-        block_in_place(|| Engine::start(&Options::default())).map_err(DaemonError::Start)?;
+    let mut engine = block_in_place(|| Engine::start(options)).map_err(DaemonError::Start)?;
     let metrics = &app.metrics;
     metrics.hooks(engine.hooks());
     metrics.limits(engine.limits());

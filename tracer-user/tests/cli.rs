@@ -33,7 +33,7 @@ fn assert_decent(output: &Output) {
 
 #[test]
 fn usage_errors_name_the_possible_values_and_exit_with_2() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 17] = [
         (
             &["list", "--ns-type", "net,foo"],
             "mnt, uts, ipc, user, pid, net, cgroup, time",
@@ -55,6 +55,12 @@ fn usage_errors_name_the_possible_values_and_exit_with_2() {
             "cannot be used with",
         ),
         (&["daemon", "--web.listen-address", "nowhere"], "HOST:PORT"),
+        (&["daemon", "--ring-buffer", "much"], "256KiB or 4MiB"),
+        (
+            &["daemon", "--ring-buffer", "3MiB"],
+            "power of two of pages",
+        ),
+        (&["daemon", "--max-namespaces", "0"], "1..=16777216"),
         (
             &["daemon", "--web.telemetry-path", "/"],
             "not a path for metrics",

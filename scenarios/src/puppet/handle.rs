@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tracer_common::kind::NsKind;
 
@@ -171,6 +172,13 @@ impl Puppet {
         self.have_done(&Order::Reap { pid })
     }
 
+    /// Stops its process, or lets it go on.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        kill_process(pid.context("no such number")?, signal)
+            .with_context(|| format!("cannot send {signal:?} to {}", self.name))
+    }
+
     /// Waits until its end of the channel is closed: a process that exits has closed its files.
     fn wait_for_silence(&self) -> Result<()> {
         match self.channel.receive::<Reply>()? {
@@ -198,10 +206,19 @@ impl Puppet {
     }
 
     pub(super) fn order(&self, order: &Order, channel: Option<&Channel>) -> Result<Reply> {
-        let what = || format!("{}: {order:?}", self.name);
+        self.tell(order, channel)?;
+        self.answer(order)
+    }
+
+    /// Gives an order whose [`Self::answer`] is to be heard later.
+    pub(super) fn tell(&self, order: &Order, channel: Option<&Channel>) -> Result<()> {
         self.channel
             .send(order, channel.map(|channel| channel.as_fd()))
-            .with_context(what)?;
+            .with_context(|| format!("{}: {order:?}", self.name))
+    }
+
+    pub(super) fn answer(&self, order: &Order) -> Result<Reply> {
+        let what = || format!("{}: {order:?}", self.name);
         match self.channel.receive().with_context(what)? {
             Some((Reply::Failed(failure), _)) => Err(failure).with_context(what),
             Some((reply, _)) => Ok(reply),

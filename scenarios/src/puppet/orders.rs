@@ -11,6 +11,24 @@ use crate::{
     trace::{Namespace, Task},
 };
 
+/// A puppet that has children and takes no orders meanwhile.
+#[must_use = "it takes no orders until it is done"]
+pub(crate) struct Breeding<'p> {
+    breeder: &'p Puppet,
+    order: Order,
+}
+
+impl Breeding<'_> {
+    /// Waits until it has had all of them, in at most this time.
+    pub(crate) fn end(self, patience: Duration) -> Result<()> {
+        self.breeder.channel.limit_patience(patience)?;
+        match self.breeder.answer(&self.order)? {
+            Reply::Done => Ok(()),
+            reply => self.breeder.unexpected(&self.order, &reply),
+        }
+    }
+}
+
 impl Puppet {
     /// Takes new namespaces of these types.
     pub(crate) fn unshare(&self, kinds: &[NsKind]) -> Result<()> {
@@ -173,6 +191,20 @@ impl Puppet {
             count,
             flags: clone_flags(kinds),
             program: None,
+        })
+    }
+
+    /// Begins what [`Self::breed_into`] does, and does not wait for the end of it.
+    pub(crate) fn begin_to_breed(&self, count: u32, kinds: &[NsKind]) -> Result<Breeding<'_>> {
+        let order = Order::Breed {
+            count,
+            flags: clone_flags(kinds),
+            program: None,
+        };
+        self.tell(&order, None)?;
+        Ok(Breeding {
+            breeder: self,
+            order,
         })
     }
 

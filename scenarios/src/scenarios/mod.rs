@@ -7,19 +7,24 @@ mod cascade;
 mod command;
 mod control;
 mod credentials;
+mod detached;
 mod ends;
 mod exits;
+mod faults;
+mod floods;
 mod forks;
 mod handles;
 mod holders;
 mod hot_path;
 mod inits;
 mod input;
+mod interference;
 mod lives;
 mod many;
 mod mounts;
 mod prometheus;
 mod references;
+mod restarts;
 mod rules;
 mod service;
 mod start;
@@ -208,7 +213,29 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     on_all("nothing_was_lost", afterwards::nothing_was_lost),
     on_all("no_rule_was_broken", afterwards::no_rule_was_broken),
-    // The last one: nothing watches from here on.
+    // Nothing that all scenarios share watches from here on.
+    remarking("tiny_ring_buffer", faults::tiny_ring_buffer),
+    remarking(
+        "daemon_is_stopped_under_load",
+        faults::daemon_is_stopped_under_load,
+    ),
+    remarking(
+        "map_of_namespaces_is_full",
+        faults::map_of_namespaces_is_full,
+    ),
+    remarking(
+        "hooks_are_detached_for_a_while",
+        detached::hooks_are_detached_for_a_while,
+    ),
+    remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
+    remarking(
+        "watching_changes_nothing",
+        interference::watching_changes_nothing,
+    ),
+    remarking(
+        "killed_and_started_again",
+        restarts::killed_and_started_again,
+    ),
     remarking("fifty_thousand", many::fifty_thousand),
 ];
 

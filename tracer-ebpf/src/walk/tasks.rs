@@ -12,7 +12,8 @@ use super::{Out, TaskContext, visit, visit_all, visit_pid};
 use crate::{
     cred::{self, Cred},
     emit::{common_of, fill_nsproxy, now},
-    maps::{CREDS, WALK_SCRATCH, WALK_STARTED, WALKED},
+    known::{self, Known},
+    maps::{CREDS, NAMESPACES, WALK_SCRATCH, WALK_STARTED, WALKED},
     mem::{offset, peek, read, read_or},
     pid::{deepest_namespace, number_at},
 };
@@ -172,17 +173,35 @@ extern "C" fn sweep_callback(
     0
 }
 
+extern "C" fn forget_callback(
+    _map: *mut c_void,
+    inum: *const u32,
+    known: *mut Known,
+    _context: *mut c_void,
+) -> i64 {
+    let started = WALK_STARTED.get(0).copied().unwrap_or(0);
+    // SAFETY: the kernel hands over a key and a value of the map.
+    known::sweep(unsafe { *inum }, known, started);
+    0
+}
+
 /// Takes those tasks out of the set of credentials that a walk of all tasks
-/// did not meet.
+/// did not meet, and forgets namespaces whose freeing was missed.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 extern "C" fn walk_sweep(context: *const TaskContext) -> i32 {
     if Out::once(context).is_some() {
-        // SAFETY: the callback has the signature that the helper documents.
+        // SAFETY: the callbacks have the signature that the helper documents.
         unsafe {
             bpf_for_each_map_elem(
                 (&raw const CREDS).cast_mut().cast(),
                 sweep_callback as *mut c_void,
+                core::ptr::null_mut(),
+                0,
+            );
+            bpf_for_each_map_elem(
+                (&raw const NAMESPACES).cast_mut().cast(),
+                forget_callback as *mut c_void,
                 core::ptr::null_mut(),
                 0,
             );

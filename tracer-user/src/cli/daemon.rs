@@ -2,10 +2,11 @@
 
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::ValueEnum;
+use clap::{ValueEnum, value_parser};
 use nslife::{
     control,
     daemon::{self, Config, Control},
+    engine::{MAX_NAMESPACES, Options, RingSize},
     http::{ListenAddress, TelemetryPath},
 };
 use tracing::level_filters::LevelFilter;
@@ -16,6 +17,10 @@ use tracing::level_filters::LevelFilter;
 /// clients, and easy to keep in mind: 6.19 is the kernel that first counted
 /// activity.
 const LISTEN: &str = "127.0.0.1:19619";
+
+/// More than any system has: each takes some hundred bytes, here and in the
+/// kernel.
+const MOST_NAMESPACES: i64 = 1 << 24;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -49,6 +54,19 @@ pub(super) struct Args {
     /// but those that are asked for
     #[arg(long = "audit.interval", value_name = "SECONDS", default_value_t = 300)]
     audit_interval: u32,
+
+    /// Room for what the kernel says until it is heard: a power of two of pages
+    #[arg(long, value_name = "SIZE", default_value_t)]
+    ring_buffer: RingSize,
+
+    /// How many namespaces the kernel programs can keep track of
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = MAX_NAMESPACES,
+        value_parser = value_parser!(u32).range(1..=MOST_NAMESPACES)
+    )]
+    max_namespaces: u32,
 
     /// What to log on standard error
     #[arg(long = "log.level", value_enum, value_name = "LEVEL", default_value_t = Level::Info)]
@@ -96,6 +114,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         },
         audit_every: (args.audit_interval > 0)
             .then(|| Duration::from_secs(args.audit_interval.into())),
+        options: Options {
+            ring: args.ring_buffer,
+            max_namespaces: args.max_namespaces,
+            ..Options::default()
+        },
     }))?;
     Ok(ExitCode::SUCCESS)
 }

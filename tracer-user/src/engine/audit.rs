@@ -62,10 +62,9 @@ impl Engine {
             return Ok(None);
         }
         self.drain_all(transitions);
-        let walk = self.look(Depth::NoFiles)?;
+        let mut walk = self.look(Depth::NoFiles)?;
         let second = self.tracker.compare(&walk);
-        self.drain_all(transitions);
-        self.merge(&walk, transitions);
+        self.merge(&mut walk, transitions)?;
         let corrected = self.kernel.totals()?.creds_corrected;
         Ok(Some(Findings {
             creds: corrected - audit.creds,

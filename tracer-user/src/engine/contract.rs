@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::RingSize;
+
+/// Namespaces that the kernel programs remember unless somebody says otherwise.
+pub const MAX_NAMESPACES: u32 = 1 << 17;
+
 /// Which tasks a trace wants to hear about in full, decided in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Selection {
@@ -17,7 +22,7 @@ pub enum Selection {
 }
 
 /// How to start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
     /// Tasks will be selected: without it the programs do not even ask.
     pub selecting: bool,
@@ -26,6 +31,23 @@ pub struct Options {
     /// The ends of tasks are asked for: without it the programs that see them
     /// are not even loaded.
     pub task_ends: bool,
+    /// Room for records that nobody has taken yet.
+    pub ring: RingSize,
+    /// Namespaces, other than the initial ones, that the kernel programs can
+    /// remember. The end of one that finds no room is seen by walks alone.
+    pub max_namespaces: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            selecting: false,
+            walk_only: false,
+            task_ends: false,
+            ring: RingSize::default(),
+            max_namespaces: MAX_NAMESPACES,
+        }
+    }
 }
 
 /// Totals of the kernel programs since they were loaded.
@@ -33,7 +55,8 @@ pub struct Options {
 pub struct KernelTotals {
     /// Records lost because the ring buffer was full.
     pub lost_ring_full: u64,
-    /// Namespaces not tracked in the kernel because a map was full.
+    /// What found a map full: namespaces, each time that one was met, and
+    /// tasks.
     pub lost_map_full: u64,
     /// Kernel memory that could not be read.
     pub lost_read_failed: u64,

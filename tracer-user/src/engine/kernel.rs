@@ -1,10 +1,15 @@
 //! The kernel programs, loaded and attached: the only user of aya.
 
-use std::{fs, io::Read as _, os::fd::AsFd as _, os::fd::AsRawFd as _, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    os::fd::{AsFd as _, AsRawFd as _},
+    path::Path,
+};
 
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
-    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, Iter, ProgramError},
 };
 use aya_log::EbpfLogger;
@@ -20,6 +25,7 @@ use super::{
 };
 use crate::{
     btf::KernelBtf,
+    model::Unmet,
     plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step, TASK_HOOKS},
 };
 
@@ -39,7 +45,8 @@ pub(super) struct Part {
 impl Part {
     /// Every task, its nsproxy, its credentials.
     pub(super) const TASKS: Self = Self::new("walk_tasks", "task");
-    /// Forgets the credentials of tasks that [`Self::TASKS`] did not meet.
+    /// Forgets the credentials of tasks that [`Self::TASKS`] did not meet, and
+    /// namespaces whose freeing was missed.
     pub(super) const SWEEP: Self = Self::new("walk_sweep", "task");
     /// What the kernel chains, see [`Kernel::walk_ring`].
     const RING: Self = Self::new("walk_ring", "task");
@@ -70,18 +77,24 @@ const AND_DESCENDANTS: u8 = 1;
 /// memory at once.
 const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
 
+/// `Known` in `tracer-ebpf/src/known.rs`, as words.
+type Known = [u64; 7];
+
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     layout: Layout,
     hooks: Vec<HookReport>,
     /// Rare diagnostics of the programs themselves.
     diagnostics: EbpfLogger<&'static dyn log::Log>,
+    /// What a test has taken away for a while.
+    #[cfg(feature = "faults")]
+    pub(super) detached: Vec<Candidate>,
 }
 
 /// What the kernel says about itself, before anything is loaded.
 pub(super) struct Described {
-    btf: Btf,
+    pub(super) btf: Btf,
     pub(super) layout: Layout,
     offered: Offered,
 }
@@ -121,7 +134,9 @@ impl Kernel {
             .btf(Some(&described.btf))
             .override_global("LAYOUT", &described.layout, true)
             .override_global("SELECTION", &selection, true)
-            .override_global("TASK_EVENTS", &task_ends, true);
+            .override_global("TASK_EVENTS", &task_ends, true)
+            .map_max_entries("EVENTS", options.ring.bytes())
+            .map_max_entries("NAMESPACES", options.max_namespaces);
         if !options.task_ends {
             for map in MAPS_OF_TASK_ENDS {
                 loader.map_max_entries(map, 1);
@@ -134,6 +149,8 @@ impl Kernel {
             diagnostics,
             layout: described.layout,
             hooks: Vec::new(),
+            #[cfg(feature = "faults")]
+            detached: Vec::new(),
         };
         for part in Part::ALWAYS {
             kernel.load_walk(part, &described.btf)?;
@@ -219,7 +236,11 @@ impl Kernel {
         Ok(())
     }
 
-    fn attach_one(&mut self, candidate: Candidate, btf: &Btf) -> Result<(), ProgramError> {
+    pub(super) fn attach_one(
+        &mut self,
+        candidate: Candidate,
+        btf: &Btf,
+    ) -> Result<(), ProgramError> {
         // The table and the object file come from one build; a test compares
         // them.
         let program = self
@@ -249,6 +270,16 @@ impl Kernel {
     /// The hooks, as [`Self::attach`] left them.
     pub(super) fn hooks(&self) -> &[HookReport] {
         &self.hooks
+    }
+
+    /// The kernel function that this hook is attached to.
+    #[cfg(feature = "faults")]
+    pub(super) fn attached_to(&self, name: &str) -> Option<&'static str> {
+        let hook = self.hooks.iter().find(|hook| hook.name == name)?;
+        match hook.state {
+            HookState::Attached { function, .. } => Some(function),
+            HookState::NotNeeded { .. } | HookState::Missing { .. } => None,
+        }
     }
 
     /// Whether all hooks whose names start so are attached.
@@ -332,13 +363,38 @@ impl Kernel {
             // Only what is loaded has a descriptor.
             let Ok(fd) = program.fd() else { continue };
             let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-            misses += fs::read_to_string(path)?
+            misses += fs::read_to_string(&path)?
                 .lines()
                 .find_map(|line| line.strip_prefix("recursion_misses:"))
                 .and_then(|value| value.trim().parse::<u64>().ok())
-                .unwrap_or(0);
+                .ok_or_else(|| {
+                    io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("{path} has no recursion_misses"),
+                    )
+                })?;
         }
         Ok(misses)
+    }
+
+    /// Those of these that the programs do not remember (any more).
+    pub(super) fn forgotten(&self, unmet: &[Unmet]) -> Result<Vec<Unmet>, EngineError> {
+        let map = self
+            .ebpf
+            .map("NAMESPACES")
+            .ok_or(EngineError::NoMap { map: "NAMESPACES" })?;
+        let known: HashMap<_, u32, Known> = map.try_into()?;
+        let mut forgotten = Vec::new();
+        for &ns in unmet {
+            match known.get(&ns.inum, 0) {
+                // Its address comes first. Another one's means that the number
+                // has been given out anew.
+                Ok([address, ..]) if address == ns.key.address() => {}
+                Ok(_) | Err(MapError::KeyNotFound) => forgotten.push(ns),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(forgotten)
     }
 
     /// Says when the walk that is about to begin started, `CLOCK_BOOTTIME`

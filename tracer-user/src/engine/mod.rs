@@ -6,36 +6,32 @@ mod capabilities;
 mod contract;
 mod error;
 mod examine;
+#[cfg(feature = "faults")]
+mod faults;
 mod kernel;
+mod losses;
 mod report;
+mod resync;
+mod sizes;
+mod stream;
 mod tap;
 mod walk;
 
-use std::time::Duration;
+use std::time::Instant;
 
-use aya::maps::{MapData, RingBuf};
-use tokio::{io::unix::AsyncFd, time::Interval};
 use tracer_common::layout::ABSENT;
 
-use self::{kernel::Kernel, walk::Depth};
-use crate::{
-    decode,
-    model::{Config, Corrections, Tracker, Transition, Walk, What},
-};
+use self::{kernel::Kernel, stream::Stream, walk::Depth};
+use crate::model::{Config, Corrections, Tracker, Transition, Unmet, Walk, What};
 
 pub use audit::{Audit, Begun};
-pub use contract::{KernelTotals, Limits, Notice, Options, Selection};
+pub use contract::{KernelTotals, Limits, MAX_NAMESPACES, Notice, Options, Selection};
 pub use error::{EngineError, StartError};
 pub use examine::examine;
 pub use report::{Attempt, CapabilityStatus, HookReport, HookState, Report};
+pub use sizes::{RingSize, RingSizeError};
 pub use tap::{Frame, Tap};
 pub use walk::in_initial_pid_namespace;
-
-/// How often the kernel's loss counters are looked at.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-
-/// Records taken from the ring buffer before others get a turn.
-const BATCH: usize = 4096;
 
 /// A running tracer: hooks attached, first walk merged.
 pub struct Engine {
@@ -49,17 +45,6 @@ pub struct Engine {
     found: Vec<Transition>,
     /// How many walks have been merged.
     merges: u64,
-}
-
-/// What keeps coming from the kernel.
-struct Stream {
-    ring: AsyncFd<RingBuf<MapData>>,
-    check: Interval,
-    /// As of the last check.
-    totals: KernelTotals,
-    /// Records that made no sense, ever, and as of the last check.
-    undecodable: u64,
-    undecodable_seen: u64,
 }
 
 impl Engine {
@@ -87,16 +72,7 @@ impl Engine {
                     because: hook.problem().unwrap_or_default().to_owned(),
                 });
             }
-            Some(Stream {
-                // SAFETY: the ring buffer owns its descriptor, names the same
-                // one each time, and closes it when it is dropped, not before.
-                ring: unsafe { AsyncFd::register(kernel.take_ring()?) }
-                    .map_err(|error| EngineError::Read(error.into()))?,
-                check: tokio::time::interval(CHECK_EVERY),
-                totals: KernelTotals::default(),
-                undecodable: 0,
-                undecodable_seen: 0,
-            })
+            Some(Stream::new(kernel.take_ring()?, options.ring)?)
         };
         let layout = kernel.layout();
         let tracker = Tracker::new(Config {
@@ -152,23 +128,9 @@ impl Engine {
         let Some(stream) = &mut self.stream else {
             return std::future::pending().await;
         };
-        let due = tokio::select! {
-            ready = stream.ring.readable_mut() => {
-                let mut ready = ready?;
-                let drained = drain(
-                    ready.get_inner_mut(),
-                    &mut self.tap,
-                    &mut self.tracker,
-                    &mut stream.undecodable,
-                    transitions,
-                );
-                if drained < BATCH {
-                    ready.clear_ready();
-                }
-                false
-            }
-            _ = stream.check.tick() => true,
-        };
+        let due = stream
+            .next(&mut self.tap, &mut self.tracker, transitions)
+            .await?;
         if due {
             self.check(transitions, notices)?;
         }
@@ -215,21 +177,8 @@ impl Engine {
                 .all(|hooks| !self.kernel.lacks_hooks(hooks))
     }
 
-    fn drain_all(&mut self, transitions: &mut Vec<Transition>) {
-        if let Some(stream) = &mut self.stream {
-            while drain(
-                stream.ring.get_mut(),
-                &mut self.tap,
-                &mut self.tracker,
-                &mut stream.undecodable,
-                transitions,
-            ) == BATCH
-            {}
-        }
-    }
-
     /// Says what was lost since the last check, and renews the picture if
-    /// anything was.
+    /// anything was: at once, or when it is time for another walk.
     fn check(
         &mut self,
         transitions: &mut Vec<Transition>,
@@ -239,26 +188,8 @@ impl Engine {
             return Ok(());
         };
         self.kernel.log_diagnostics();
-        let now = self.kernel.totals()?;
-        let before = std::mem::replace(&mut stream.totals, now);
-        let undecodable = std::mem::replace(&mut stream.undecodable_seen, stream.undecodable);
-        let lost = [
-            ("ring_full", now.lost_ring_full - before.lost_ring_full),
-            ("map_full", now.lost_map_full - before.lost_map_full),
-            (
-                "read_failed",
-                now.lost_read_failed - before.lost_read_failed,
-            ),
-            ("recursion", now.lost_recursion - before.lost_recursion),
-            ("undecodable", stream.undecodable - undecodable),
-        ];
-        let already = notices.len();
-        notices.extend(
-            lost.into_iter()
-                .filter(|&(_, count)| count > 0)
-                .map(|(cause, count)| Notice::Lost { cause, count }),
-        );
-        if notices.len() > already {
+        stream.notice(self.kernel.totals()?, notices);
+        if stream.resync.is_due(Instant::now()) {
             let corrections = self.walk(transitions)?;
             notices.push(Notice::Resync { corrections });
         }
@@ -269,11 +200,14 @@ impl Engine {
     /// is on the ring buffer by then comes first, so that no reading of the
     /// walk is older than what is already known.
     pub fn walk(&mut self, transitions: &mut Vec<Transition>) -> Result<u64, EngineError> {
-        let walk = self.look(Depth::Everything)?;
-        self.drain_all(transitions);
-        let corrections = self.merge(&walk, transitions);
+        let began = Instant::now();
+        let mut walk = self.look(Depth::Everything)?;
+        let corrections = self.merge(&mut walk, transitions)?;
         let partial = self.stream.is_some() && !self.sees_all_contributors();
         self.limits = walk::limits_of(&walk, self.kernel.layout(), partial);
+        if let Some(stream) = &mut self.stream {
+            stream.resync.walked(Instant::now(), began.elapsed());
+        }
         Ok(corrections.total())
     }
 
@@ -286,31 +220,31 @@ impl Engine {
         Ok(walk)
     }
 
-    /// Takes over what a walk found, after all that is on the ring buffer.
-    fn merge(&mut self, walk: &Walk, transitions: &mut Vec<Transition>) -> Corrections {
+    /// Takes over what a walk found, after all that was on the ring buffer by
+    /// then.
+    fn merge(
+        &mut self,
+        walk: &mut Walk,
+        transitions: &mut Vec<Transition>,
+    ) -> Result<Corrections, EngineError> {
         self.merges += 1;
+        self.drain_all(transitions);
+        if let Some(stream) = &mut self.stream {
+            let unmet = self.tracker.unmet(walk);
+            let gone = self.kernel.forgotten(&unmet)?;
+            let destroyed = |all: &[Unmet]| all.iter().filter(|ns| ns.destroyed).count();
+            stream.resync.is_open = destroyed(&unmet) > destroyed(&gone);
+            walk.gone = gone.into_iter().map(|ns| ns.key).collect();
+            // Those that went just now said so before they were forgotten.
+            self.drain_all(transitions);
+        }
         (self.tap)(Frame::Merge(walk));
-        self.tracker.merge(walk, transitions)
+        Ok(self.tracker.merge(walk, transitions))
     }
-}
 
-/// Takes up to [`BATCH`] records.
-fn drain(
-    ring: &mut RingBuf<MapData>,
-    tap: &mut Tap,
-    tracker: &mut Tracker,
-    undecodable: &mut u64,
-    transitions: &mut Vec<Transition>,
-) -> usize {
-    for taken in 0..BATCH {
-        let Some(record) = ring.next() else {
-            return taken;
-        };
-        tap(Frame::Record(&record));
-        match decode::event(&record) {
-            Ok(event) => tracker.apply(&event, transitions),
-            Err(_) => *undecodable += 1,
+    fn drain_all(&mut self, transitions: &mut Vec<Transition>) {
+        if let Some(stream) = &mut self.stream {
+            stream.drain_all(&mut self.tap, &mut self.tracker, transitions);
         }
     }
-    BATCH
 }

@@ -24,6 +24,11 @@ impl Key {
             None => None,
         }
     }
+
+    /// The address.
+    pub(crate) const fn address(self) -> u64 {
+        self.0.get()
+    }
 }
 
 impl fmt::Debug for Key {

@@ -133,6 +133,11 @@ pub struct Walk {
     pub procfs: Vec<WalkProcfs>,
     /// The first tasks of pid namespaces.
     pub inits: Vec<WalkInit>,
+    /// Of those that it did not meet (see [`Tracker::unmet`]), the namespaces
+    /// whose end the kernel programs saw, whether or not anybody heard of it.
+    ///
+    /// [`Tracker::unmet`]: super::Tracker::unmet
+    pub gone: Vec<Key>,
 }
 
 impl Walk {

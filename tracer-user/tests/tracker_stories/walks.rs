@@ -1,3 +1,5 @@
+use nslife::model::Unmet;
+
 use super::*;
 
 #[test]
@@ -327,4 +329,64 @@ fn what_was_taken_for_the_owner_and_parent_is_put_right() {
     let outer = kernel.get(&outer).map(|ns| ns.id);
     assert!(outer.is_some());
     assert_eq!(above(&kernel), Some((outer, outer)));
+}
+
+/// No walk proves that these are gone, but the kernel programs saw them go.
+#[test]
+fn whose_end_was_seen_and_not_heard_of_is_gone() {
+    let mut kernel = World::walked(OLD);
+    let [held, gone] = ["uts held", "uts gone"].map(|name| kernel.ns(name));
+    let dying = kernel.ns("uts dying");
+    for ns in [&held, &gone, &dying] {
+        kernel.created(ns);
+    }
+    kernel.last_ref(&dying);
+    let met = kernel.ns("uts met");
+    kernel.created(&met);
+    let mut walk = kernel.walk(|walk| walk.ns(&met));
+    walk.all_of = [false; NsKind::COUNT];
+    let late = kernel.ns("uts late");
+    kernel.created(&late);
+
+    let unmet = kernel.tracker.unmet(&walk);
+    let inums = |mut unmet: Vec<Unmet>| {
+        unmet.sort_by_key(|unmet| unmet.inum);
+        unmet.iter().map(|unmet| unmet.inum).collect::<Vec<_>>()
+    };
+    let mut expected = [&held, &gone, &dying].map(|ns| ns.facts.inum.get());
+    expected.sort_unstable();
+    assert_eq!(inums(unmet), expected);
+    walk.gone = vec![gone.facts.key, dying.facts.key];
+    let (story, corrections) = kernel.merge_walk(&walk);
+    assert_eq!(
+        story,
+        ["freed uts dying", "destroyed uts gone", "freed uts gone"]
+    );
+    assert_eq!(corrections.namespaces_gone, 2);
+    assert_eq!(kernel.state(&held), Some(State::Inactive));
+    assert_eq!(kernel.state(&late), Some(State::Inactive));
+
+    // Where a walk meets every namespace it is not asked about those.
+    let walk = kernel.walk(|walk| walk.ns(&met));
+    assert_eq!(inums(kernel.tracker.unmet(&walk)), Vec::<u32>::new());
+    // Unless they are on no list any more.
+    kernel.last_ref(&late);
+    let walk = kernel.walk(|walk| walk.ns(&met));
+    assert_eq!(inums(kernel.tracker.unmet(&walk)), [late.facts.inum.get()]);
+}
+
+/// What is known again, in the place of one that is gone, came later.
+#[test]
+fn whose_end_was_seen_does_not_take_a_successor_along() {
+    let mut kernel = World::walked(OLD);
+    let old = kernel.ns("uts old");
+    kernel.created(&old);
+    let mut walk = kernel.walk(|_| {});
+    walk.all_of = [false; NsKind::COUNT];
+    walk.gone = vec![old.facts.key];
+    let new = kernel.ns("uts new").in_place_of(&old);
+    kernel.created(&new);
+    let (story, _) = kernel.merge_walk(&walk);
+    assert_eq!(story, NOTHING);
+    assert_eq!(kernel.state(&new), Some(State::Inactive));
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::report::{Entry, Verdict};
 use crate::{
-    install,
+    build, install,
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
@@ -81,6 +81,8 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
         }
     }
     let program = build(&project)?;
+    // A scenario looks for it beside nslife.
+    build::program(&project, "faults", "nslife-faults")?;
     let workshop = Workshop::set_up(
         project,
         &plan.hardware.accelerator,

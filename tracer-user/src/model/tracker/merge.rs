@@ -1,6 +1,6 @@
 //! Taking over what a walk found.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tracer_common::kind::{NsKind, Slot};
 
 use super::super::{Key, Lifecycle, State, Transition, Walk, WalkNs, WalkNsproxy, What};
@@ -300,14 +300,16 @@ impl Tracker {
     }
 
     /// Ends the namespaces that cannot be there any more: those that a walk
-    /// of all namespaces did not meet, those whose inode number somebody else
-    /// has, and those that were destroyed long ago.
+    /// of all namespaces did not meet, those whose end the kernel programs saw,
+    /// those whose inode number somebody else has, and those that were
+    /// destroyed long ago.
     fn end_absent_namespaces(&mut self, walk: &Walk, sink: &mut Sink<'_>) {
         let holders: HashMap<u32, &WalkNs> = walk
             .namespaces
             .iter()
             .map(|record| (record.ns.inum.get(), record))
             .collect();
+        let gone: HashSet<Key> = walk.gone.iter().copied().collect();
         let is_gone = |entry: &Entry| {
             let Some(ns) = &entry.ns else {
                 return false;
@@ -319,6 +321,7 @@ impl Tracker {
                 .get(&ns.inum)
                 .is_some_and(|holder| holder.ns.key != entry.identity.key);
             replaced
+                || gone.contains(&entry.identity.key)
                 || match ns.state {
                     State::Active | State::Inactive => walk.all_of[ns.kind as usize],
                     State::Destroyed => entry.last_seen.saturating_add(FREEING) < walk.started_at,

@@ -32,6 +32,7 @@ mod sink;
 mod tasks;
 mod teardown;
 mod tombstones;
+mod unmet;
 
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -54,6 +55,7 @@ use tombstones::Tombstones;
 
 pub use census::Census;
 pub use merge::Corrections;
+pub use unmet::Unmet;
 
 /// What the kernel offers, as far as the model must know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,70 @@
+//! Faults on purpose, for tests: hooks that are taken away for a while. Only
+//! with the feature `faults`, which no shipped binary has.
+
+use aya::programs::{BtfTracePoint, FEntry, FExit, ProgramError};
+
+use super::{
+    Engine, StartError,
+    error::EngineError,
+    kernel::{self, Kernel},
+};
+use crate::plan::{Candidate, HOOKS, How};
+
+impl Engine {
+    /// Takes away all hooks whose names start so, as if somebody had detached
+    /// them: nothing else is told, and nothing is counted as lost.
+    pub fn detach(&mut self, prefix: &str) -> Result<(), EngineError> {
+        Ok(self.kernel.detach(prefix)?)
+    }
+
+    /// Puts back all hooks that were taken away.
+    pub fn attach_again(&mut self) -> Result<(), StartError> {
+        self.kernel.attach_again()
+    }
+
+    /// How many are taken away.
+    pub fn detached(&self) -> usize {
+        self.kernel.detached.len()
+    }
+}
+
+impl Kernel {
+    fn detach(&mut self, prefix: &str) -> Result<(), ProgramError> {
+        let candidates: Vec<Candidate> = HOOKS
+            .iter()
+            .filter(|hook| hook.name.starts_with(prefix))
+            .filter_map(|hook| {
+                let function = self.attached_to(hook.name)?;
+                let mut candidates = hook.candidates.iter();
+                candidates.find(|candidate| candidate.function == function)
+            })
+            .copied()
+            .collect();
+        for candidate in candidates {
+            self.unload(candidate)?;
+            self.detached.push(candidate);
+        }
+        Ok(())
+    }
+
+    fn unload(&mut self, candidate: Candidate) -> Result<(), ProgramError> {
+        let program = self
+            .ebpf
+            .program_mut(candidate.program)
+            .ok_or(ProgramError::NotLoaded)?;
+        match candidate.how {
+            How::Fentry => <&mut FEntry>::try_from(program)?.unload(),
+            How::Fexit => <&mut FExit>::try_from(program)?.unload(),
+            How::Tracepoint => <&mut BtfTracePoint>::try_from(program)?.unload(),
+        }
+    }
+
+    fn attach_again(&mut self) -> Result<(), StartError> {
+        let described = kernel::describe()?;
+        for candidate in std::mem::take(&mut self.detached) {
+            self.attach_one(candidate, &described.btf)
+                .map_err(|error| StartError::program("a hook that it had accepted", error))?;
+        }
+        Ok(())
+    }
+}
