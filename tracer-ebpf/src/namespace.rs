@@ -42,8 +42,7 @@ fn created(ctx: &impl EbpfContext, key: u64, kind: NsKind) {
 
 /// 6.18+: `void __ns_tree_add_raw(struct ns_common *ns, …)`, called last in
 /// every creation. What is known by this address and number is the same one,
-/// or a predecessor that has been said to end: up to 7.3 a mount namespace
-/// gives its number back before it is taken off the list.
+/// or a predecessor whose freeing was missed.
 #[inline(always)]
 fn added(ctx: &FEntryContext) -> bool {
     let key = number(ctx, 0);
@@ -109,21 +108,26 @@ fn last_reference(key: u64, kind: NsKind) {
 }
 
 /// 6.18+: `void __ns_tree_remove(struct ns_common *ns, …)`. Network namespaces
-/// get there only when their clean-up has begun.
+/// get there only when their clean-up has begun, mount namespaces when their
+/// number has been given back, and may be another's already: what is not
+/// remembered of them has been said to be freed.
 #[inline(always)]
 fn removed(ctx: &FEntryContext) -> bool {
     let key = number(ctx, 0);
     let inum: u32 = read(key, offset!(ns_inum));
-    match kind_of(key) {
-        Some(kind) if !matches!(kind, NsKind::Net) && inum != 0 => {
-            let is_first = remember(inum, key, kind).is_none_or(part);
-            if is_first {
-                emit::namespace(What::NsLastRef, 0, key, kind, 0);
-            }
-            is_first
-        }
-        _ => false,
+    let Some(kind) = kind_of(key) else {
+        return false;
+    };
+    let known = match kind {
+        NsKind::Net => None,
+        NsKind::Mnt => recall(inum, key),
+        _ => remember(inum, key, kind),
+    };
+    let is_first = known.is_some_and(part);
+    if is_first {
+        emit::namespace(What::NsLastRef, 0, key, kind, 0);
     }
+    is_first
 }
 
 /// One program per function that is called, with the structure, when its

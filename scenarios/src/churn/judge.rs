@@ -100,6 +100,7 @@ impl Judge {
         let rest = start.elapsed();
         thread::sleep(HEARSAY.saturating_sub(rest));
 
+        self.audit()?;
         // Asking it for a list has it walk. What it did not know by then, it has missed.
         let already = self.corrections()?;
         let socket = ["--from", "daemon", "--control-socket", &self.daemon.socket];
@@ -115,7 +116,7 @@ impl Judge {
         }
         let metrics = self.daemon.scrape()?;
         self.balance(&metrics)?;
-        self.rules(&metrics)?;
+        self.nothing_wrong(&metrics)?;
         let corrected = metrics.plain("nslife_resync_corrections_total")?;
         Ok(Ok(Findings {
             held: kernel.len(),
@@ -124,6 +125,15 @@ impl Judge {
             corrected: corrected as u64,
             memory: metrics.plain("process_resident_memory_bytes")? as u64,
         }))
+    }
+
+    /// Has the daemon compare its picture with the kernel: by what walks find, `listns` and `/proc`.
+    fn audit(&self) -> Result<()> {
+        let socket = ["--from", "daemon", "--control-socket", &self.daemon.socket];
+        let mut audit = self.nslife.command(&["audit", "--output", "json"]);
+        let ran = self.nslife.finish(audit.args(socket))?;
+        ensure!(ran.code == Some(0), "nslife audit: {ran}");
+        Ok(())
     }
 
     /// Mistakes that walks have found up to now.
@@ -171,10 +181,15 @@ impl Judge {
         Ok(())
     }
 
-    fn rules(&self, metrics: &Metrics) -> Result<()> {
-        for violated in metrics.having(&series("nslife_rule_violations_total", &[])) {
-            let count = metrics.get(violated)?;
-            ensure!(count == 0.0, "{violated} {count}");
+    /// The kernel has broken no rule, and no audit that the daemon made by itself has found drift.
+    fn nothing_wrong(&self, metrics: &Metrics) -> Result<()> {
+        for name in ["nslife_rule_violations_total", "nslife_drift_total"] {
+            let all = metrics.having(&series(name, &[]));
+            ensure!(!all.is_empty(), "there is no {name}");
+            for wrong in all {
+                let count = metrics.get(wrong)?;
+                ensure!(count == 0.0, "{wrong} {count}");
+            }
         }
         Ok(())
     }
