@@ -41,8 +41,8 @@ use crate::{
 /// Where the first daemon listens, the next one beside it: each leaves a log of its own.
 const PORT: u16 = 19620;
 
-/// Rests: this many, if they are not further apart than the most namespaces.
-const RESTS: u32 = 10;
+/// Rests: this many, or more if they would be further apart than the most namespaces.
+const RESTS: u32 = 5;
 const MOST_BETWEEN: u32 = 2000;
 
 /// What a daemon may have more of in the end than it had after the first namespaces were gone: the
@@ -62,6 +62,10 @@ pub(crate) struct Options {
     /// Processes that play at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
     workers: u32,
+    /// Losses are told, and are no failure: where machines are emulated, programs take so long that
+    /// they meet. What nslife knows has to be right all the same.
+    #[arg(long)]
+    allow_losses: bool,
 }
 
 /// How it went.
@@ -79,7 +83,7 @@ pub(crate) fn main(options: &Options, mut report: impl FnMut(Outcome) -> Result<
     for (&seed, port) in options.seed.iter().zip(PORT..) {
         let start = Instant::now();
         let (status, detail) = match play(options, seed, port) {
-            Ok(sum) => match sum.complaint() {
+            Ok(sum) => match sum.complaint(options.allow_losses) {
                 None => (Status::Passed, sum.to_string()),
                 Some(complaint) => (Status::Failed, format!("{complaint}: {sum}")),
             },
@@ -167,8 +171,8 @@ fn tell(findings: &Findings, board: Board, playing: Duration) {
 
 impl Sum {
     /// What is not as it has to be, though everything was put right.
-    fn complaint(&self) -> Option<String> {
-        if !self.last.lost.is_empty() {
+    fn complaint(&self, allow_losses: bool) -> Option<String> {
+        if !self.last.lost.is_empty() && !allow_losses {
             return Some(format!("lost {:?}", self.last.lost));
         }
         let [before, after] = self.memory;

@@ -54,7 +54,7 @@ impl Suite {
     pub(super) fn churn() -> Self {
         Self {
             name: "churn",
-            arguments: churn::arguments(&churn::SEEDS, churn::SHORT, None),
+            arguments: churn::short(),
         }
     }
 
