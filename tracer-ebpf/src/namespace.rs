@@ -209,8 +209,7 @@ fn freed(ctx: &FEntryContext) -> bool {
 
 /// Two programs for the same. The kernel skips a program that is running on
 /// this CPU already, in a task that was preempted or below a softirq: both
-/// happen here. The other one is not running then, most of the time. What has
-/// gone and was not seen to go, no walk can tell before 6.18.
+/// happen here. The other one is not running then, most of the time.
 macro_rules! twins {
     ($($name:ident, $again:ident: $act:expr, counts $counter:ident, $counter_again:ident;)+) => {$(
         /// See the attach plan for the kernel function.

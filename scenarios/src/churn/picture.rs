@@ -49,7 +49,7 @@ impl Picture {
                 owner: relative(ns, ns.owner)?,
                 parent: relative(ns, ns.parent)?,
                 level: ns.level,
-                use_of: (!ns.initial).then(|| Use {
+                use_of: (!ns.initial).then_some(Use {
                     because: ns.active_because,
                     active_count: ns.active_count,
                     ref_count: ns.ref_count,

@@ -56,7 +56,11 @@ pub(super) fn audit_finds_no_drift(world: &World) -> Result<()> {
 fn audit(world: &World, whose: &[&str]) -> Result<Audit> {
     let arguments = [&["audit", "--output", "json"], whose].concat();
     let ran = world.nslife.run(&arguments)?;
-    ensure!(ran.code == Some(0), "nslife audit {}: {ran}", whose.join(" "));
+    ensure!(
+        ran.code == Some(0),
+        "nslife audit {}: {ran}",
+        whose.join(" ")
+    );
     world.nslife.remember("audit", &ran.stdout);
     let audit: Audit = serde_json::from_str(&ran.stdout).context("that is no audit")?;
     ensure!(
