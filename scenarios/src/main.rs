@@ -6,6 +6,7 @@
 //! is expected ([`stage`]).
 
 mod channel;
+mod churn;
 mod daemon;
 mod expect;
 mod held;
@@ -46,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[command(name = "nslife-scenarios", args_conflicts_with_subcommands = true)]
 struct Cli {
     /// How to show the results.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
+    #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
     output: Output,
     /// Run these only.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -66,8 +67,9 @@ enum Output {
     Json,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Verb {
+    Churn(churn::Options),
     /// Do what the channel that is standard input says.
     #[command(hide = true)]
     Puppet,
@@ -80,6 +82,7 @@ fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     if let Some(verb) = cli.verb {
         match verb {
+            Verb::Churn(options) => return churn(&options, cli.output),
             Verb::Puppet => puppet::main()?,
             Verb::Play => play::main()?,
         }
@@ -107,13 +110,34 @@ fn select(names: &[String]) -> Result<Vec<&'static Scenario>> {
     Ok(ALL.iter().filter(wanted).collect())
 }
 
+/// Plays each seed.
+fn churn(options: &churn::Options, output: Output) -> Result<ExitCode> {
+    reporting(output, |report| churn::main(options, report))
+}
+
 /// Runs them one after the other, and says at once how each came out.
 fn run(wanted: &[&Scenario], output: Output) -> Result<ExitCode> {
+    reporting(output, |report| run_all(wanted, report))
+}
+
+/// Does something that comes out in several ways, of which any may be a failure.
+fn reporting(
+    output: Output,
+    act: impl FnOnce(&mut dyn FnMut(Outcome) -> Result<()>) -> Result<()>,
+) -> Result<ExitCode> {
     let mut failures = 0;
-    let mut report = |outcome: Outcome| {
+    act(&mut |outcome: Outcome| {
         failures += usize::from(matches!(outcome.status, Status::Failed | Status::Skipped));
         show(&outcome, output)
-    };
+    })?;
+    Ok(if failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_all(wanted: &[&Scenario], report: &mut dyn FnMut(Outcome) -> Result<()>) -> Result<()> {
     match World::set_up() {
         Ok(world) => {
             for scenario in wanted {
@@ -126,11 +150,7 @@ fn run(wanted: &[&Scenario], output: Output) -> Result<ExitCode> {
             }
         }
     }
-    Ok(if failures == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(())
 }
 
 fn show(outcome: &Outcome, output: Output) -> Result<()> {

@@ -122,15 +122,29 @@ impl Nslife {
 
     /// All namespaces now, as somebody sees them.
     pub(crate) fn list_from(&self, whom: &[&str]) -> Result<List> {
+        let text = self.list_text(whom)?;
+        self.remember("list", &text);
+        List::parse(&text)
+    }
+
+    /// As [`Self::list_from`], for those who look too often to keep all that they see.
+    pub(crate) fn look(&self, whom: &[&str]) -> Result<List> {
+        List::parse(&self.list_text(whom)?)
+    }
+
+    fn list_text(&self, whom: &[&str]) -> Result<String> {
         let mut command = self.command(&["list", "--output", "json"]);
         let ran = self.finish(command.args(whom))?;
         ensure!(ran.code == Some(0), "nslife list {}: {ran}", whom.join(" "));
-        self.remember("list", &ran.stdout);
-        serde_json::from_str(&ran.stdout).context("nslife list said something else than its schema")
+        Ok(ran.stdout)
     }
 }
 
 impl List {
+    fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text).context("nslife list said something else than its schema")
+    }
+
     /// The same namespace, as this list has it.
     pub(crate) fn find(&self, wanted: &Namespace) -> Option<&Namespace> {
         self.namespaces.iter().find(|ns| ns.is_seen_as(wanted))

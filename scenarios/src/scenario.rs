@@ -51,7 +51,7 @@ pub(crate) enum On {
 /// How a scenario came out.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Outcome {
-    name: &'static str,
+    name: String,
     /// In a word.
     pub(crate) status: Status,
     detail: String,
@@ -129,8 +129,14 @@ impl Scenario {
     }
 
     fn outcome(&self, status: Status, detail: String, duration: Duration) -> Outcome {
-        Outcome {
-            name: self.name,
+        Outcome::new(self.name.to_owned(), status, detail, duration)
+    }
+}
+
+impl Outcome {
+    pub(crate) fn new(name: String, status: Status, detail: String, duration: Duration) -> Self {
+        Self {
+            name,
             status,
             detail,
             seconds: duration.as_secs_f64(),

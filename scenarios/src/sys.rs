@@ -3,9 +3,12 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd},
+    ptr,
+    sync::atomic::AtomicU64,
 };
 
 use rustix::{
+    mm::{MapFlags, ProtFlags, mmap_anonymous},
     process::Pid,
     thread::{UnshareFlags, unshare_unsafe},
 };
@@ -60,6 +63,58 @@ pub(crate) fn clone(kinds: &[NsKind]) -> io::Result<Cloned> {
     // SAFETY: without CLONE_VM this is a fork: the child has a copy of this memory and of the one
     // thread that there is, and no pointer is passed.
     let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0_u64, 0_u64, 0_u64, 0_u64) };
+    cloned(result)
+}
+
+/// What is wrong with a `clone3`, so that it fails when all the namespaces are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The child asks for this number in the deepest pid namespace.
+    Number(i32),
+    /// There is no place for the pidfd.
+    Pidfd,
+}
+
+/// As [`clone`], and for time namespaces too.
+pub(crate) fn clone3(kinds: &[NsKind], flaw: Option<Flaw>) -> io::Result<Cloned> {
+    let number = match flaw {
+        Some(Flaw::Number(number)) => Some(number),
+        _ => None,
+    };
+    let (flag, pidfd) = match flaw {
+        // Nothing is ever mapped there.
+        Some(Flaw::Pidfd) => (libc::CLONE_PIDFD as u64, 8),
+        _ => (0, 0),
+    };
+    let arguments = libc::clone_args {
+        flags: u64::from(clone_flags(kinds)) | flag,
+        pidfd,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: number
+            .as_ref()
+            .map_or(0, |number| ptr::from_ref(number) as u64),
+        set_tid_size: u64::from(number.is_some()),
+        cgroup: 0,
+    };
+    // SAFETY: as in `clone`; of the pointers, one is to a number that is only read, and where the
+    // other points to, the kernel cannot write.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of_val(&arguments),
+        )
+    };
+    cloned(result)
+}
+
+/// Who returns from a system call that makes a process.
+fn cloned(result: libc::c_long) -> io::Result<Cloned> {
     match i32::try_from(result) {
         Ok(0) => Ok(Cloned::Child),
         Ok(number) => match Pid::from_raw(number) {
@@ -68,6 +123,22 @@ pub(crate) fn clone(kinds: &[NsKind]) -> io::Result<Cloned> {
         },
         Err(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
     }
+}
+
+/// Numbers, zero at first, that all children of this process share with it. They stay for good.
+pub(crate) fn shared_numbers<const COUNT: usize>() -> io::Result<&'static [AtomicU64; COUNT]> {
+    // SAFETY: a new mapping, in a place that the kernel chooses.
+    let mapping = unsafe {
+        mmap_anonymous(
+            ptr::null_mut(),
+            size_of::<[AtomicU64; COUNT]>(),
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::SHARED,
+        )
+    }?;
+    // SAFETY: it is as large, aligned to a page, full of zeros, which are numbers, and never
+    // unmapped.
+    Ok(unsafe { &*mapping.cast() })
 }
 
 /// Gives the calling thread new namespaces of these types.

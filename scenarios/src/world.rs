@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Where files are left for people to look at, if they asked for them.
-const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
+pub(crate) const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
 
 /// Where everything else goes, empty at the start.
 pub(crate) const SCRATCH: &str = "/run/nslife-scenarios";

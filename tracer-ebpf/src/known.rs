@@ -57,6 +57,8 @@ pub struct Known {
     /// When a walk first found that nothing refers to it, `CLOCK_BOOTTIME`; 0
     /// if none did.
     unused: u64,
+    /// How often its last reference was dropped: not zero once that was said.
+    parted: u64,
     /// A `NsKind`.
     pub kind: u32,
     /// The [`Cause`](tracer_common::event::Cause) of the last change of `creds`
@@ -75,6 +77,7 @@ impl Known {
             tasks: 0,
             creds: 0,
             unused: 0,
+            parted: 0,
             kind: kind as u32,
             creds_cause: 0,
         }
@@ -159,6 +162,20 @@ fn word(known: *mut Known, watched: Watched) -> Word {
 pub fn creds(known: *mut Known) -> Word {
     // SAFETY: as for `word`.
     unsafe { Word::new(&raw mut (*known).creds) }
+}
+
+/// True for the first who says that its last reference was dropped.
+#[inline(always)]
+pub fn part(known: *mut Known) -> bool {
+    // SAFETY: as for `word`.
+    unsafe { Word::new(&raw mut (*known).parted) }.fetch_add(1) == 0
+}
+
+/// Whether somebody has said so.
+#[inline(always)]
+pub fn has_parted(known: *mut Known) -> bool {
+    // SAFETY: as for `word`.
+    unsafe { Word::new(&raw mut (*known).parted) }.load() > 0
 }
 
 /// Reads a state by the rule above.

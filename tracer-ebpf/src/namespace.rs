@@ -13,7 +13,7 @@ use tracer_common::{
 
 use crate::{
     emit::{self, common_of, kind_of},
-    known::{Known, is_initial, recall},
+    known::{Known, has_parted, is_initial, part, recall, remember},
     maps::{NAMESPACES, count},
     mem::{number, offset, peek, read},
     select,
@@ -21,6 +21,9 @@ use crate::{
 
 /// Largest value that the kernel returns as an error (`MAX_ERRNO`).
 const MAX_ERRNO: i64 = 4095;
+
+/// How a map says that somebody else has removed an entry (`-ENOENT`).
+const NO_ENTRY: i32 = -2;
 
 /// A new namespace: remember it by its inode number, tell userspace.
 #[inline(always)]
@@ -38,14 +41,18 @@ fn created(ctx: &impl EbpfContext, key: u64, kind: NsKind) {
 }
 
 /// 6.18+: `void __ns_tree_add_raw(struct ns_common *ns, …)`, called last in
-/// every creation.
-#[fentry]
-pub fn ns_tree_add(ctx: FEntryContext) -> i32 {
-    let key = number(&ctx, 0);
-    if let Some(kind) = kind_of(key) {
-        created(&ctx, key, kind);
+/// every creation. What is known by this address and number is the same one,
+/// or a predecessor whose freeing was missed.
+#[inline(always)]
+fn added(ctx: &FEntryContext) -> bool {
+    let key = number(ctx, 0);
+    match kind_of(key) {
+        Some(kind) if recall(read(key, offset!(ns_inum)), key).is_none_or(has_parted) => {
+            created(ctx, key, kind);
+            true
+        }
+        _ => false,
     }
-    0
 }
 
 /// Up to 6.17: a `copy_*` function that was handed `old` and returned `new`.
@@ -101,16 +108,26 @@ fn last_reference(key: u64, kind: NsKind) {
 }
 
 /// 6.18+: `void __ns_tree_remove(struct ns_common *ns, …)`. Network namespaces
-/// get there only when their clean-up has begun.
-#[fentry]
-pub fn ns_tree_remove(ctx: FEntryContext) -> i32 {
-    let key = number(&ctx, 0);
-    if let Some(kind) = kind_of(key)
-        && !matches!(kind, NsKind::Net)
-    {
-        last_reference(key, kind);
+/// get there only when their clean-up has begun, mount namespaces when their
+/// number has been given back, and may be another's already: what is not
+/// remembered of them has been said to be freed.
+#[inline(always)]
+fn removed(ctx: &FEntryContext) -> bool {
+    let key = number(ctx, 0);
+    let inum: u32 = read(key, offset!(ns_inum));
+    let Some(kind) = kind_of(key) else {
+        return false;
+    };
+    let known = match kind {
+        NsKind::Net => None,
+        NsKind::Mnt => recall(inum, key),
+        _ => remember(inum, key, kind),
+    };
+    let is_first = known.is_some_and(part);
+    if is_first {
+        emit::namespace(What::NsLastRef, 0, key, kind, 0);
     }
-    0
+    is_first
 }
 
 /// One program per function that is called, with the structure, when its
@@ -172,19 +189,51 @@ pub fn user_put(ctx: FExitContext) -> i32 {
 /// `void proc_free_inum(unsigned int inum)`, for all types on all kernels,
 /// before the number can be reused. Entries of procfs share the numbers:
 /// those are not in the map.
-#[fentry]
-pub fn free_inum(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn freed(ctx: &FEntryContext) -> bool {
     let inum: u32 = ctx.arg(0);
     if is_initial(inum) {
-        return 0;
+        return false;
     }
     // SAFETY: the map does not preallocate, so the value stays valid (RCU)
     // while this program runs, even if another CPU deletes it.
-    let Some(known) = (unsafe { NAMESPACES.get(inum) }) else {
-        return 0;
+    let Some(&Known { key, kind, .. }) = (unsafe { NAMESPACES.get(inum) }) else {
+        return false;
     };
-    emit::parting(What::NsFreed, known.key, known.kind, inum);
-    // Somebody else may have removed it: that is what was wanted.
-    let _ = NAMESPACES.remove(inum);
-    0
+    if NAMESPACES.remove(inum) == Err(NO_ENTRY) {
+        return false;
+    }
+    emit::parting(What::NsFreed, key, kind, inum);
+    true
+}
+
+/// Two programs for the same. The kernel skips a program that is running on
+/// this CPU already, in a task that was preempted or below a softirq: both
+/// happen here. The other one is not running then, most of the time.
+macro_rules! twins {
+    ($($name:ident, $again:ident: $act:expr, counts $counter:ident, $counter_again:ident;)+) => {$(
+        /// See the attach plan for the kernel function.
+        #[fentry]
+        pub fn $name(ctx: FEntryContext) -> i32 {
+            if $act(&ctx) {
+                count(Counter::$counter);
+            }
+            0
+        }
+
+        /// Its twin.
+        #[fentry]
+        pub fn $again(ctx: FEntryContext) -> i32 {
+            if $act(&ctx) {
+                count(Counter::$counter_again);
+            }
+            0
+        }
+    )+};
+}
+
+twins! {
+    ns_tree_add, ns_tree_add_again: added, counts Added, AddedAgain;
+    ns_tree_remove, ns_tree_remove_again: removed, counts Removed, RemovedAgain;
+    free_inum, free_inum_again: freed, counts Freed, FreedAgain;
 }

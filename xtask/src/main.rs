@@ -4,6 +4,7 @@ mod apt;
 mod btf;
 mod build;
 mod cache;
+mod churn;
 mod demo;
 mod ebpf;
 mod fuzz;
@@ -36,6 +37,7 @@ enum Verb {
     Btf(btf::Options),
     Fuzz(fuzz::Options),
     Record(record::Options),
+    Churn(churn::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
+        Verb::Churn(options) => (churn::run_verb(options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

@@ -43,7 +43,7 @@ pub(super) fn introduce(name: &str) -> Result<Reply> {
 }
 
 /// Maps uid and gid 0 to those of the user namespace above.
-pub(super) fn map_root() -> Result<()> {
+pub(crate) fn map_root() -> Result<()> {
     for (file, content) in [
         ("setgroups", "deny"),
         ("uid_map", "0 0 1"),
@@ -85,14 +85,14 @@ pub(super) fn join_group(leader: Option<u32>) -> Result<()> {
 }
 
 /// Makes a mount namespace out of what is mounted there.
-pub(super) fn mounts_of_tree(path: &str) -> Result<OwnedFd> {
+pub(crate) fn mounts_of_tree(path: &str) -> Result<OwnedFd> {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::from_bits_retain(OPEN_TREE_NAMESPACE);
     Ok(open_tree(CWD, path, flags)?)
 }
 
 /// Makes a mount namespace out of an empty file system.
-pub(super) fn mounts_of_nothing() -> Result<OwnedFd> {
+pub(crate) fn mounts_of_nothing() -> Result<OwnedFd> {
     let file_system = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&file_system)?;
     let flags = FsMountFlags::FSMOUNT_CLOEXEC | FsMountFlags::from_bits_retain(FSMOUNT_NAMESPACE);

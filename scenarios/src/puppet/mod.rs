@@ -4,7 +4,7 @@
 //! puppets: this program again, with a single thread and a [`crate::channel::Channel`] to take
 //! orders from. They can have children and threads, which are puppets too.
 
-mod acts;
+pub(crate) mod acts;
 mod families;
 mod handle;
 mod orders;

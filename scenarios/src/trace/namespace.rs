@@ -119,6 +119,17 @@ pub(crate) struct Task {
     pub(crate) comm: String,
 }
 
+impl State {
+    /// As nslife writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
 impl Namespace {
     /// The task that created it.
     pub(crate) fn made_by(&self) -> Option<&Task> {

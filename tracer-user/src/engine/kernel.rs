@@ -1,10 +1,12 @@
 //! The kernel programs, loaded and attached: the only user of aya.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use aya::{
@@ -22,6 +24,7 @@ use tracer_common::{
 use super::{
     Attempt, EngineError, HookReport, HookState, KernelTotals, Options, StartError,
     error::{again, refusal},
+    skipped,
 };
 use crate::{
     btf::KernelBtf,
@@ -78,13 +81,15 @@ const AND_DESCENDANTS: u8 = 1;
 const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
 
 /// `Known` in `tracer-ebpf/src/known.rs`, as words.
-type Known = [u64; 7];
+type Known = [u64; 8];
 
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
     pub(super) ebpf: Ebpf,
     layout: Layout,
     hooks: Vec<HookReport>,
+    /// What the recursion guard has cost, as far as that was ever known.
+    lost_recursion: AtomicU64,
     /// Rare diagnostics of the programs themselves.
     diagnostics: EbpfLogger<&'static dyn log::Log>,
     /// What a test has taken away for a while.
@@ -149,6 +154,7 @@ impl Kernel {
             diagnostics,
             layout: described.layout,
             hooks: Vec::new(),
+            lost_recursion: AtomicU64::new(0),
             #[cfg(feature = "faults")]
             detached: Vec::new(),
         };
@@ -343,11 +349,16 @@ impl Kernel {
         let sum = |counter: Counter| -> Result<u64, EngineError> {
             Ok(counters.get(&(counter as u32), 0)?.iter().sum())
         };
+        let lost = skipped::lost(self.recursion_misses()?, sum)?;
         Ok(KernelTotals {
             lost_ring_full: sum(Counter::RingFull)?,
             lost_map_full: sum(Counter::MapFull)?,
             lost_read_failed: sum(Counter::ReadFailed)?,
-            lost_recursion: self.recursion_misses()?,
+            // It never falls, though a twin may count late.
+            lost_recursion: self
+                .lost_recursion
+                .fetch_max(lost, Ordering::Relaxed)
+                .max(lost),
             exits: sum(Counter::Exits)?,
             records: sum(Counter::Records)?,
             creds_corrected: sum(Counter::CredsCorrected)?,
@@ -357,13 +368,13 @@ impl Kernel {
     /// Runs that the kernel skipped because the program was already running
     /// on that CPU (`bpf_prog_info.recursion_misses`), as the kernel shows
     /// them beside each program's descriptor.
-    fn recursion_misses(&self) -> Result<u64, EngineError> {
-        let mut misses = 0;
-        for (_, program) in self.ebpf.programs() {
+    fn recursion_misses(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        let mut misses = BTreeMap::new();
+        for (name, program) in self.ebpf.programs() {
             // Only what is loaded has a descriptor.
             let Ok(fd) = program.fd() else { continue };
             let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-            misses += fs::read_to_string(&path)?
+            let count = fs::read_to_string(&path)?
                 .lines()
                 .find_map(|line| line.strip_prefix("recursion_misses:"))
                 .and_then(|value| value.trim().parse::<u64>().ok())
@@ -373,6 +384,7 @@ impl Kernel {
                         format!("{path} has no recursion_misses"),
                     )
                 })?;
+            misses.insert(name.to_owned(), count);
         }
         Ok(misses)
     }

@@ -13,6 +13,7 @@ mod losses;
 mod report;
 mod resync;
 mod sizes;
+mod skipped;
 mod stream;
 mod tap;
 mod walk;

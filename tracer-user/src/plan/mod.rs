@@ -215,6 +215,8 @@ mod tests {
         };
         for (end, beginning) in [
             ("ns_freed", "ns_created"),
+            ("again_ns_freed", "ns_created"),
+            ("again_ns_last_ref", "ns_created"),
             ("ns_last_ref", "ns_created"),
             ("active_put", "active_get"),
             ("nsproxy_freed", "nsproxy_installed"),

@@ -21,7 +21,7 @@ use crate::{
 
 const PLACE: &str = "host";
 
-/// Runs the checks of one part, which is none of the scenarios.
+/// Runs the checks of one part, which is none of those that take a machine.
 pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
     let cargo = |arguments: &[&str]| {
         let mut cargo = host_cargo(&project.root);
@@ -64,7 +64,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
             show(doc)
         })],
         Part::Fuzz => fuzzing(project, object),
-        Part::Scenarios => Vec::new(),
+        Part::Scenarios | Part::Churn => Vec::new(),
     }
 }
 

@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, process::ExitCode, str::FromStr, time::Duration
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use self::report::{Entry, Report};
+use self::{
+    report::{Entry, Report},
+    scenarios::Suite,
+};
 use crate::{ebpf, kernels::Series, process::Chatter, project::Project, vm::HardwareOptions};
 
 /// Run every check, on the machine and on each kernel in a virtual machine.
@@ -18,7 +21,7 @@ use crate::{ebpf, kernels::Series, process::Chatter, project::Project, vm::Hardw
 /// line counts them.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The kernels to run the scenarios on: series, "mandatory" or "all".
+    /// The kernels to run scenarios and churn on: series, "mandatory" or "all".
     ///
     /// With "all", those that are not mandatory are run as long as the archive has them, and named
     /// if it does not.
@@ -101,6 +104,8 @@ enum Part {
     Fuzz,
     /// The scenarios, on each kernel.
     Scenarios,
+    /// A short churn of each seed on record, on each kernel.
+    Churn,
 }
 
 /// Runs the checks and reports on them.
@@ -115,9 +120,17 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
             report.extend(checks::run(&project, &object, part));
         }
     }
-    if wanted(Part::Scenarios) {
+    let suites: Vec<_> = [
+        (Part::Scenarios, Suite::scenarios()),
+        (Part::Churn, Suite::churn()),
+    ]
+    .into_iter()
+    .filter_map(|(part, suite)| wanted(part).then_some(suite))
+    .collect();
+    if !suites.is_empty() {
         let (kernels, allow_missing) = options.kernels();
         let plan = scenarios::Plan {
+            suites,
             kernels: kernels.into_iter().collect(),
             allow_missing: allow_missing.into_iter().collect(),
             jobs: options.jobs.max(1),
@@ -126,7 +139,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         };
         match scenarios::run_all(project, &plan) {
             Ok(entries) => report.extend(entries),
-            Err(error) => report.extend([Entry::failed("scenarios", "preparation", &error)]),
+            Err(error) => report.extend([Entry::failed("machines", "preparation", &error)]),
         }
     }
 

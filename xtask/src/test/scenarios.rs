@@ -1,7 +1,9 @@
-//! The scenarios: what nslife is to see and say on a live kernel, run in a virtual machine of it.
+//! The scenarios and the churn: what nslife is to see and say on a live kernel, run in a virtual
+//! machine of it.
 
 use std::{
     collections::VecDeque,
+    ffi::OsString,
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
@@ -15,7 +17,7 @@ use serde::Deserialize;
 
 use super::report::{Entry, Verdict};
 use crate::{
-    build, install,
+    build, churn, install,
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
@@ -32,9 +34,44 @@ const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
 /// Tells it the folder with `prometheus` and `promtool`.
 const PROMETHEUS_VARIABLE: &str = "NSLIFE_PROMETHEUS";
 
+/// What the program is asked for in one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Suite {
+    name: &'static str,
+    arguments: Vec<OsString>,
+}
+
+impl Suite {
+    /// All scenarios.
+    pub(super) fn scenarios() -> Self {
+        Self {
+            name: "scenarios",
+            arguments: Vec::new(),
+        }
+    }
+
+    /// A short churn of each seed on record.
+    pub(super) fn churn() -> Self {
+        Self {
+            name: "churn",
+            arguments: churn::short(),
+        }
+    }
+
+    /// The folder below that of all results.
+    fn folder(&self, kernel: Series) -> String {
+        match self.name {
+            "scenarios" => kernel.to_string(),
+            name => format!("{name}-{kernel}"),
+        }
+    }
+}
+
 /// What to run, and how.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// On each kernel.
+    pub(super) suites: Vec<Suite>,
     /// The kernels to run on.
     pub(super) kernels: Vec<Series>,
     /// Those of them that may be missing.
@@ -69,7 +106,7 @@ enum Status {
     NotApplicable,
 }
 
-/// Runs the scenarios on every kernel of the plan.
+/// Runs what is planned on every kernel of the plan.
 pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     install::workload_programs()?;
     let mut entries = Vec::new();
@@ -101,7 +138,9 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     let work = || {
         let mut entries = Vec::new();
         while let Some(kernel) = next() {
-            entries.extend(run_on(&workshop, &program, &kernel, plan)?);
+            for suite in &plan.suites {
+                entries.extend(run_on(&workshop, &program, &kernel, suite, plan)?);
+            }
         }
         Ok(entries)
     };
@@ -147,18 +186,32 @@ fn build(project: &Project) -> Result<PathBuf> {
     Ok(project.target.join("release").join(PROGRAM))
 }
 
-/// Runs the scenarios on one kernel. Fails only if nothing more should be run.
-fn run_on(workshop: &Workshop, program: &Path, kernel: &Kernel, plan: &Plan) -> Result<Vec<Entry>> {
+/// Runs a suite on one kernel. Fails only if nothing more should be run.
+fn run_on(
+    workshop: &Workshop,
+    program: &Path,
+    kernel: &Kernel,
+    suite: &Suite,
+    plan: &Plan,
+) -> Result<Vec<Entry>> {
     let series = kernel.series;
-    eprintln!("xtask: scenarios on {series} ({})", kernel.package);
+    let name = suite.name;
+    eprintln!("xtask: {name} on {series} ({})", kernel.package);
     let start = Instant::now();
     let machine = |error: anyhow::Error| Entry {
         duration: start.elapsed(),
-        ..Entry::failed(&series.to_string(), "the machine", &error)
+        ..Entry::failed(
+            &series.to_string(),
+            &format!("the machine for {name}"),
+            &error,
+        )
     };
-    match run_scenarios(workshop, program, kernel, plan) {
+    match run_suite(workshop, program, kernel, suite, plan) {
         Ok((results, Outcome::Interrupted(_))) => {
-            bail!("interrupted after {} scenarios on {series}", results.len())
+            bail!(
+                "{name} on {series}: interrupted after {} results",
+                results.len()
+            )
         }
         Ok((results, outcome)) => {
             let mut entries: Vec<_> = results.iter().map(|result| entry(series, result)).collect();
@@ -169,18 +222,20 @@ fn run_on(workshop: &Workshop, program: &Path, kernel: &Kernel, plan: &Plan) -> 
     }
 }
 
-/// Boots the machine, has the scenarios run in it and reads their results.
-fn run_scenarios(
+/// Boots the machine, has the suite run in it and reads the results.
+fn run_suite(
     workshop: &Workshop,
     program: &Path,
     kernel: &Kernel,
+    suite: &Suite,
     plan: &Plan,
 ) -> Result<(Vec<ScenarioResult>, Outcome)> {
     let series = kernel.series;
     let folder = workshop
         .project
         .target
-        .join(format!("nslife-results/{series}"));
+        .join("nslife-results")
+        .join(suite.folder(series));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let prometheus = prometheus::find_or_fetch(&workshop.project.cache)?;
@@ -190,9 +245,11 @@ fn run_scenarios(
             .context("the target folder's path is not text")?;
         anyhow::Ok((name.to_owned(), value.to_owned()))
     };
+    let mut command = vec![program.into(), "--output".into(), "json".into()];
+    command.extend(suite.arguments.iter().cloned());
     let job = workshop.job(
         series,
-        vec![program.into(), "--output".into(), "json".into()],
+        command,
         &[
             variable(RESULTS_VARIABLE, &folder)?,
             variable(PROMETHEUS_VARIABLE, &prometheus)?,
@@ -212,9 +269,9 @@ fn run_scenarios(
     let mut stdout = Vec::new();
     let outcome = run.run(
         &mut stdout,
-        &mut File::create(folder.join("scenarios.stderr"))?,
+        &mut File::create(folder.join(format!("{}.stderr", suite.name)))?,
     )?;
-    File::create(folder.join("scenarios.json"))?.write_all(&stdout)?;
+    File::create(folder.join(format!("{}.json", suite.name)))?.write_all(&stdout)?;
     Ok((parse_results(&String::from_utf8_lossy(&stdout))?, outcome))
 }
 
@@ -232,11 +289,11 @@ fn parse_results(text: &str) -> Result<Vec<ScenarioResult>> {
 fn complaint(results: &[ScenarioResult], outcome: &Outcome) -> Option<anyhow::Error> {
     let has_failure = results.iter().any(|result| result.status == Status::Failed);
     match outcome {
-        Outcome::Exited(0) if results.is_empty() => Some(anyhow::anyhow!("no scenario was run")),
+        Outcome::Exited(0) if results.is_empty() => Some(anyhow::anyhow!("there is no result")),
         Outcome::Exited(0) | Outcome::Interrupted(_) => None,
         Outcome::Exited(_) if has_failure => None,
         Outcome::Exited(status) => Some(anyhow::anyhow!(
-            "{PROGRAM} ended with status {status}, though no scenario failed"
+            "{PROGRAM} ended with status {status}, though nothing failed"
         )),
         Outcome::TimedOut(logs) => Some(anyhow::anyhow!("the time was up{logs}")),
         Outcome::Died(logs) => Some(anyhow::anyhow!("it died{logs}")),

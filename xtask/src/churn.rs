@@ -1,0 +1,164 @@
+//! `cargo xtask churn`: namespaces that come and go at random, on a kernel of your choice.
+
+use std::{
+    ffi::OsString,
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    io,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, value_parser};
+
+use crate::{
+    build,
+    kernels::{Kernel, Series},
+    process::Chatter,
+    project::Project,
+    vm::{Builds, HardwareOptions, Outcome, Run, Workshop},
+};
+
+/// The package and the program that churn is a part of, and the variable that names a folder for
+/// what it leaves.
+const PACKAGE: &str = "scenarios";
+const PROGRAM: &str = "nslife-scenarios";
+const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
+
+/// What `cargo xtask test` plays on each kernel: a first one, and every seed that has found
+/// something. Add yours with what it found.
+/// - 3 (6.12): a freeing that was skipped in the middle of another stayed unknown for ever.
+/// - 6 (6.18): an inode number was given back, and another's, before its namespace was off the list.
+const SEEDS: [u64; 3] = [1, 3, 6];
+
+/// How many namespaces it makes of each.
+const SHORT: u32 = 400;
+
+/// Make namespaces of all types come and go at random while a daemon watches, and compare what it
+/// knows with what there is.
+///
+/// The first line names the seed: it gives the same steps again. The exit status is 0 if nothing
+/// was lost and nothing differed at any rest, and the daemon's memory is back where it began.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The kernel's series, such as 6.12.
+    #[arg(long, value_name = "SERIES", default_value = "7.3")]
+    kernel: Series,
+    /// How many namespaces, at the least.
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = value_parser!(u32).range(1..))]
+    namespaces: u32,
+    /// What to do: the same steps for the same number [default: any].
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+    /// Processes that play at the same time; others get other steps.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
+    workers: u32,
+    /// Losses are told, and are no failure; what nslife knows has to be right all the same.
+    #[arg(long)]
+    allow_losses: bool,
+    /// Seconds until the machine is stopped.
+    #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
+    timeout: u64,
+    #[command(flatten)]
+    hardware: HardwareOptions,
+}
+
+/// What `cargo xtask test` asks the program for: all seeds on record. Losses are the emulation's,
+/// most of the time: what it takes a processor microseconds for takes it a tick of the clock.
+pub(crate) fn short() -> Vec<OsString> {
+    let seeds: Vec<_> = SEEDS.iter().map(u64::to_string).collect();
+    let arguments = [
+        "churn".to_owned(),
+        format!("--seed={}", seeds.join(",")),
+        format!("--namespaces={SHORT}"),
+        "--allow-losses".to_owned(),
+    ];
+    arguments.map(OsString::from).to_vec()
+}
+
+/// Plays.
+pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
+    let Options {
+        kernel: series,
+        namespaces,
+        workers,
+        timeout,
+        allow_losses,
+        ..
+    } = options;
+    let seed = options
+        .seed
+        // The standard library takes its keys from the system.
+        .unwrap_or_else(|| RandomState::new().hash_one(()));
+    let mut what = format!("--namespaces {namespaces} --workers {workers} --seed {seed}");
+    if allow_losses {
+        what.push_str(" --allow-losses");
+    }
+    println!("seed {seed}");
+
+    let project = Project::open()?;
+    let hardware = options.hardware.resolve();
+    let program = build::program(&project, PACKAGE, PROGRAM)?;
+    let workshop = Workshop::set_up(
+        project,
+        &hardware.accelerator,
+        Builds::Fresh,
+        Chatter::OnFailure,
+    )?;
+    let kernel = Kernel::get(&workshop.project.cache, series)?;
+    let folder = workshop
+        .project
+        .target
+        .join(format!("nslife-results/churn-{series}"));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let results = folder
+        .to_str()
+        .context("the target folder's path is not text")?;
+    let mut command = vec![program.into(), "churn".into()];
+    command.extend(what.split(' ').map(OsString::from));
+    let job = workshop.job(
+        series,
+        command,
+        &[(RESULTS_VARIABLE.to_owned(), results.to_owned())],
+        std::slice::from_ref(&folder),
+        workshop.project.root.clone(),
+    )?;
+    let run = Run {
+        tools: &workshop.tools,
+        kernel: &kernel,
+        vm_init: &workshop.vm_init,
+        job: &job,
+        hardware: &hardware,
+        kernel_arguments: "",
+        timeout: Duration::from_secs(timeout),
+    };
+    match run.run(&mut io::stdout(), &mut io::stderr())? {
+        Outcome::Exited(0) => return Ok(ExitCode::SUCCESS),
+        Outcome::Exited(_) => {}
+        Outcome::Interrupted(signal) => return Ok(ExitCode::from(128 + signal)),
+        Outcome::TimedOut(logs) => eprintln!("xtask: not done after {timeout} seconds{logs}"),
+        Outcome::Died(logs) => {
+            eprintln!("xtask: the machine died ({}){logs}", kernel.package);
+        }
+    }
+    eprintln!(
+        "xtask: what the daemon said is in {}; the same steps again: cargo xtask churn --kernel {series} {what}",
+        folder.display()
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_one_plays_all_seeds_on_record() {
+        let arguments = short();
+        let seeds = arguments[1].to_str().unwrap();
+        let (_, seeds) = seeds.split_once('=').unwrap();
+        assert_eq!(seeds.split(',').count(), SEEDS.len());
+        assert_eq!(arguments[2], "--namespaces=400");
+    }
+}
