@@ -1,6 +1,8 @@
 //! Builds, boots, demonstrates and tests nslife: `cargo xtask VERB`.
 
 mod apt;
+mod bench;
+mod bpftrace;
 mod btf;
 mod build;
 mod cache;
@@ -36,6 +38,7 @@ enum Verb {
     Btf(btf::Options),
     Fuzz(fuzz::Options),
     Record(record::Options),
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
+        Verb::Bench(options) => (bench::run_verb(&options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,148 @@
+//! A bpftrace script on the kernel functions that nslife hooks: what somebody would watch
+//! namespaces with who has no nslife.
+//!
+//! It does less: it counts, for each function, how often it ran in which namespace, and says so at
+//! its end.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::clock::pause;
+
+/// The functions that something is attached to.
+const HOOKED: &str = "/sys/kernel/tracing/enabled_functions";
+/// What bpftrace says.
+const OUTPUT: &str = "/tmp/nslife-bench.bpftrace";
+
+/// Where bpftrace is.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// The program.
+    pub(crate) path: PathBuf,
+    /// Its `LD_LIBRARY_PATH`, if it takes one.
+    pub(crate) libraries: Option<OsString>,
+}
+
+/// A script that runs.
+pub(crate) struct Script {
+    process: Child,
+}
+
+/// The functions that something is attached to now.
+pub(crate) fn hooked() -> Result<Vec<String>> {
+    let text = fs::read_to_string(HOOKED).with_context(|| format!("cannot read {HOOKED}"))?;
+    let names = text.lines().filter_map(|line| line.split_whitespace().next());
+    Ok(names.map(str::to_owned).collect())
+}
+
+impl Script {
+    /// Starts one on these functions, and waits until it is attached to all of them.
+    pub(crate) fn start(program: &Program, functions: &[String]) -> Result<Self> {
+        ensure!(!functions.is_empty(), "there is nothing to attach bpftrace to");
+        let mut command = Command::new(&program.path);
+        command.arg("-e").arg(text(functions));
+        if let Some(libraries) = &program.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        let output = File::create(OUTPUT)?;
+        let mut process = command
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.path.display()))?;
+        loop {
+            let attached = hooked()?;
+            if functions.iter().all(|function| attached.contains(function)) {
+                return Ok(Self { process });
+            }
+            if let Some(status) = process.try_wait()? {
+                bail!("bpftrace ended with {status}:\n{}", said()?);
+            }
+            pause(Duration::from_millis(100));
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends it. It has to have counted at least so much.
+    pub(crate) fn stop(mut self, least: u64) -> Result<()> {
+        kill_process(Pid::from_child(&self.process), Signal::INT)?;
+        let status = self.process.wait()?;
+        let said = said()?;
+        ensure!(status.success(), "bpftrace ended with {status}:\n{said}");
+        let counted = counts(&said).max().unwrap_or(0);
+        ensure!(
+            counted >= least,
+            "bpftrace counted {counted}, and not at least {least}:\n{said}"
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        // Already gone, if all went well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn said() -> Result<String> {
+    match fs::read_to_string(Path::new(OUTPUT)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        result => result.with_context(|| format!("cannot read {OUTPUT}")),
+    }
+}
+
+/// The script.
+fn text(functions: &[String]) -> String {
+    let probe = |function: &String| {
+        let key = match &**function {
+            "__ns_ref_active_get" | "__ns_ref_active_put" => "args->ns->inum",
+            _ => "curtask->nsproxy->pid_ns_for_children->ns.inum",
+        };
+        format!("kfunc:{function} {{ @{function}[{key}] = count(); }}\n")
+    };
+    functions.iter().map(probe).collect()
+}
+
+/// What it counted: `@function[4026531836]: 12`.
+fn counts(said: &str) -> impl Iterator<Item = u64> {
+    said.lines()
+        .filter(|line| line.starts_with('@'))
+        .filter_map(|line| line.rsplit_once(": ")?.1.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_what_comes_last() {
+        let said = "Attaching 2 probes...\n\n@a[4026531836]: 12\n@b[1]: 3\n@b: x\n";
+        assert_eq!(counts(said).collect::<Vec<_>>(), [12, 3]);
+    }
+
+    #[test]
+    fn each_function_has_a_probe() {
+        let script = text(&["free_pid".to_owned(), "__ns_ref_active_get".to_owned()]);
+        assert_eq!(
+            script,
+            "kfunc:free_pid { @free_pid[curtask->nsproxy->pid_ns_for_children->ns.inum] = \
+             count(); }\nkfunc:__ns_ref_active_get { @__ns_ref_active_get[args->ns->inum] = \
+             count(); }\n"
+        );
+    }
+}
