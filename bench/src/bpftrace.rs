@@ -40,14 +40,23 @@ pub(crate) struct Script {
 /// The functions that something is attached to now.
 pub(crate) fn hooked() -> Result<Vec<String>> {
     let text = fs::read_to_string(HOOKED).with_context(|| format!("cannot read {HOOKED}"))?;
-    let names = text.lines().filter_map(|line| line.split_whitespace().next());
-    Ok(names.map(str::to_owned).collect())
+    Ok(names(&text).map(str::to_owned).collect())
+}
+
+/// The functions among what the kernel says of them: `free_pid (1) D`, then lines about how.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| !line.starts_with(char::is_whitespace))
+        .filter_map(|line| Some(line.split_once(" (")?.0))
 }
 
 impl Script {
     /// Starts one on these functions, and waits until it is attached to all of them.
     pub(crate) fn start(program: &Program, functions: &[String]) -> Result<Self> {
-        ensure!(!functions.is_empty(), "there is nothing to attach bpftrace to");
+        ensure!(
+            !functions.is_empty(),
+            "there is nothing to attach bpftrace to"
+        );
         let mut command = Command::new(&program.path);
         command.arg("-e").arg(text(functions));
         if let Some(libraries) = &program.libraries {
@@ -133,6 +142,13 @@ mod tests {
     fn counts_are_what_comes_last() {
         let said = "Attaching 2 probes...\n\n@a[4026531836]: 12\n@b[1]: 3\n@b: x\n";
         assert_eq!(counts(said).collect::<Vec<_>>(), [12, 3]);
+    }
+
+    #[test]
+    fn functions_stand_at_the_beginning_of_a_line() {
+        let text = "free_pid (1)           D   M \ttramp: ftrace_regs_caller+0x0/0x65 (a+0x0)\n\t\
+                    direct(jmp)-->bpf_trampoline_64425+0x0/0xec\nalloc_pid (2) R\n";
+        assert_eq!(names(text).collect::<Vec<_>>(), ["free_pid", "alloc_pid"]);
     }
 
     #[test]

@@ -57,9 +57,14 @@ impl Daemon {
         }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Instructions that it has executed, the kernel's on its behalf included.
     pub(crate) fn spent(&self) -> Result<u64> {
-        crate::process::spent(self.process.id())
+        crate::process::spent(self.pid())
     }
 
     /// The value of a metric without labels, with all that has happened up to now.

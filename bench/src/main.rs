@@ -7,12 +7,15 @@
 
 mod bpftrace;
 mod clock;
+mod crowd;
 mod daemon;
 mod figure;
+mod listing;
 mod operation;
 mod process;
 mod programs;
 mod rounds;
+mod standing;
 mod sys;
 mod worker;
 

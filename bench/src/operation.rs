@@ -78,18 +78,23 @@ const fn unshare(name: &'static str, kind: NsKind, count: u32, short: bool) -> O
 
 /// Everything that is measured.
 pub(crate) const ALL: &[Operation] = &[
-    cheap("fork_exit", Act::ForkExit, Place::Initial, 1000),
-    cheap("fork_exec_exit", Act::ForkExecExit, Place::Initial, 200),
-    cheap("fork_exit_inside", Act::ForkExit, Place::Inside, 1000),
-    cheap("fork_exec_exit_inside", Act::ForkExecExit, Place::Inside, 200),
+    cheap("fork_exit", Act::ForkExit, Place::Initial, 500),
+    cheap("fork_exec_exit", Act::ForkExecExit, Place::Initial, 100),
+    cheap("fork_exit_inside", Act::ForkExit, Place::Inside, 500),
+    cheap(
+        "fork_exec_exit_inside",
+        Act::ForkExecExit,
+        Place::Inside,
+        100,
+    ),
     unshare("unshare_mnt", NsKind::Mnt, 50, false),
-    unshare("unshare_uts", NsKind::Uts, 100, true),
+    unshare("unshare_uts", NsKind::Uts, 60, true),
     unshare("unshare_ipc", NsKind::Ipc, 50, false),
-    unshare("unshare_user", NsKind::User, 100, true),
-    unshare("unshare_pid", NsKind::Pid, 100, false),
+    unshare("unshare_user", NsKind::User, 60, true),
+    unshare("unshare_pid", NsKind::Pid, 60, false),
     unshare("unshare_net", NsKind::Net, 30, true),
-    unshare("unshare_cgroup", NsKind::Cgroup, 100, false),
-    unshare("unshare_time", NsKind::Time, 100, false),
+    unshare("unshare_cgroup", NsKind::Cgroup, 60, false),
+    unshare("unshare_time", NsKind::Time, 60, false),
     cheap("setns", Act::Setns, Place::Initial, 500),
 ];
 
@@ -115,12 +120,12 @@ impl Stage {
         for _ in 0..count {
             match act {
                 Act::ForkExit => reap(sys::fork(&[], || 0)?)?,
-                Act::ForkExecExit => reap(sys::fork(&[], || {
-                    execute(&self.program, &self.argument)
-                })?)?,
-                Act::Unshare(kind) => reap(sys::fork(&[], || {
-                    sys::unshare(kind).map_or(1, |()| 0)
-                })?)?,
+                Act::ForkExecExit => {
+                    reap(sys::fork(&[], || execute(&self.program, &self.argument))?)?
+                }
+                Act::Unshare(kind) => {
+                    reap(sys::fork(&[], || sys::unshare(kind).map_or(1, |()| 0))?)?
+                }
                 Act::Setns => {
                     move_into_link_name_space(
                         std::os::fd::AsFd::as_fd(&self.uts),

@@ -1,16 +1,19 @@
 //! Every operation, with nobody who watches, with nslife and with bpftrace, in turn.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use tracer_common::kind::NsKind;
 
 use crate::{
     Options,
     bpftrace::{self, Script},
     clock::{Stopwatch, pause, settle},
+    crowd::Crowd,
     daemon::Daemon,
     figure::{Figure, median},
-    operation::{ALL, Operation, Place},
+    listing,
+    operation::{ALL, Act, Operation, Place},
     process::spent,
-    programs,
+    programs, standing,
     worker::Worker,
 };
 
@@ -19,14 +22,48 @@ const OPERATIONS: &str = "operations";
 /// What they make nslife's programs do.
 const PROGRAMS: &str = "programs";
 
-/// How often everything is measured anew.
-const ROUNDS: usize = 3;
-const SHORT_ROUNDS: usize = 1;
-/// How often an operation is measured in a round.
-const BATCHES: u32 = 5;
-const SHORT_BATCHES: u32 = 3;
-/// How often a fork is done at first, until it always takes the same.
-const WARM_UP: u32 = 4000;
+/// How much is measured.
+struct Plan {
+    operations: Vec<&'static Operation>,
+    /// How many of them are measured with bpftrace, too.
+    compared: usize,
+    /// How often everything is measured anew.
+    rounds: usize,
+    /// How often an operation is measured in a round.
+    batches: u32,
+    /// How many batches it takes at first until an operation always takes the same.
+    warm_up: u32,
+    /// How many processes with namespaces of their own there are for what depends on it.
+    crowd: u32,
+    /// Whether `nslife list` is compared with lsns.
+    listing: bool,
+}
+
+impl Plan {
+    fn long() -> Self {
+        Self {
+            operations: ALL.iter().collect(),
+            compared: ALL.len(),
+            rounds: 3,
+            batches: 3,
+            warm_up: 8,
+            crowd: 2000,
+            listing: true,
+        }
+    }
+
+    fn short() -> Self {
+        Self {
+            operations: ALL.iter().filter(|operation| operation.short).collect(),
+            compared: 1,
+            rounds: 1,
+            batches: 2,
+            warm_up: 4,
+            crowd: 500,
+            listing: false,
+        }
+    }
+}
 
 /// Who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,24 +81,6 @@ impl Setting {
             Self::Bare => "bare",
             Self::Nslife => "nslife",
             Self::Bpftrace => "bpftrace",
-        }
-    }
-}
-
-/// Somebody who watches.
-enum Watcher {
-    Nobody,
-    Nslife(Daemon),
-    Bpftrace(Script),
-}
-
-impl Watcher {
-    /// What it has spent itself.
-    fn spent(&self) -> Result<u64> {
-        match self {
-            Self::Nobody => Ok(0),
-            Self::Nslife(daemon) => daemon.spent(),
-            Self::Bpftrace(script) => spent(script.pid()),
         }
     }
 }
@@ -88,6 +107,11 @@ impl Workers {
         pause(operation.rest);
         Ok(())
     }
+
+    fn end(self) -> Result<()> {
+        self.initial.end()?;
+        self.inside.end()
+    }
 }
 
 /// What an operation took: the medians of all rounds so far.
@@ -101,60 +125,106 @@ struct Taken {
 
 /// Measures all operations.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let operations: Vec<_> = ALL.iter().filter(|op| op.short || !options.short).collect();
-    let (rounds, batches) = if options.short {
-        (SHORT_ROUNDS, SHORT_BATCHES)
+    let plan = if options.short {
+        Plan::short()
     } else {
-        (ROUNDS, BATCHES)
+        Plan::long()
     };
-    let mut workers = Workers::start()?;
-    let mut taken = vec![Taken::default(); operations.len()];
-    let mut hooked = Vec::new();
-    for operation in &operations {
-        workers.perform(operation, WARM_UP.min(operation.count * 4))?;
+    let mut session = Session {
+        options,
+        workers: Workers::start()?,
+        taken: vec![Taken::default(); plan.operations.len()],
+        hooked: Vec::new(),
+        plan,
+    };
+    for &operation in &session.plan.operations {
+        let count = operation.count * session.plan.warm_up;
+        session.workers.perform(operation, count)?;
     }
-    for round in 0..rounds {
-        for setting in Setting::ALL {
-            eprintln!("nslife-bench: round {} of {rounds}, {}", round + 1, setting.name());
-            let watcher = match setting {
-                Setting::Bare => Watcher::Nobody,
-                Setting::Nslife => Watcher::Nslife(Daemon::start(&options.nslife)?),
-                Setting::Bpftrace => {
-                    Watcher::Bpftrace(Script::start(&options.bpftrace(), &hooked)?)
-                }
-            };
-            settle()?;
-            for (operation, taken) in operations.iter().zip(&mut taken) {
-                let (system, own) = measure(&mut workers, operation, batches, &watcher)?;
-                taken.system[setting as usize].push(system);
-                if setting == Setting::Nslife {
-                    taken.daemon.push(own);
-                }
-            }
-            match watcher {
-                Watcher::Nobody => {}
-                Watcher::Nslife(daemon) => {
-                    hooked = bpftrace::hooked()?;
-                    if round + 1 == rounds {
-                        for operation in &operations {
-                            look_inside(&mut workers, operation, &daemon)?;
-                        }
-                    }
-                    daemon.stop()?;
-                }
-                Watcher::Bpftrace(script) => {
-                    let forks = operations[0].count * batches;
-                    script.stop(forks.into())?;
-                }
-            }
-            settle()?;
-        }
+    for round in 1..=session.plan.rounds {
+        eprintln!("nslife-bench: round {round} of {}", session.plan.rounds);
+        session.bare()?;
+        session.nslife(round == session.plan.rounds)?;
+        session.bpftrace()?;
     }
-    for (operation, taken) in operations.iter().zip(&taken) {
+    for (operation, taken) in session.plan.operations.iter().zip(&session.taken) {
         taken.print(operation.name)?;
     }
-    workers.initial.end()?;
-    workers.inside.end()
+    session.workers.end()
+}
+
+/// What goes from round to round.
+struct Session<'o> {
+    options: &'o Options,
+    plan: Plan,
+    workers: Workers,
+    /// What was measured, by operation.
+    taken: Vec<Taken>,
+    /// The functions that nslife hooks.
+    hooked: Vec<String>,
+}
+
+impl Session<'_> {
+    fn bare(&mut self) -> Result<()> {
+        self.measure(Setting::Bare, self.plan.operations.len(), &|| Ok(0))
+    }
+
+    fn nslife(&mut self, last: bool) -> Result<()> {
+        let daemon = Daemon::start(&self.options.nslife)?;
+        let all = self.plan.operations.len();
+        self.measure(Setting::Nslife, all, &|| daemon.spent())?;
+        self.hooked = bpftrace::hooked()?;
+        let mut crowd = Crowd::default();
+        if last {
+            for operation in &self.plan.operations {
+                look_inside(&mut self.workers, operation, &daemon)?;
+            }
+            crowd = self.standing(&daemon)?;
+        }
+        daemon.stop()?;
+        if last && self.plan.listing {
+            settle()?;
+            listing::measure(&self.options.nslife, self.plan.crowd)?;
+        }
+        crowd.disperse()
+    }
+
+    fn bpftrace(&mut self) -> Result<()> {
+        let script = Script::start(&self.options.bpftrace(), &self.hooked)?;
+        self.measure(Setting::Bpftrace, self.plan.compared, &|| {
+            spent(script.pid())
+        })?;
+        let forks = self.plan.operations[0].count * self.plan.batches;
+        script.stop(forks.into())
+    }
+
+    /// Measures the first `count` operations, while whoever watches spends something itself.
+    fn measure(
+        &mut self,
+        setting: Setting,
+        count: usize,
+        own: &dyn Fn() -> Result<u64>,
+    ) -> Result<()> {
+        settle()?;
+        let operations = self.plan.operations[..count].iter();
+        for (operation, taken) in operations.zip(&mut self.taken) {
+            let (system, own) = measure(&mut self.workers, operation, self.plan.batches, own)?;
+            taken.system[setting as usize].push(system);
+            if setting == Setting::Nslife {
+                taken.daemon.push(own);
+            }
+        }
+        Ok(())
+    }
+
+    /// The daemon itself. Hands over the processes that it watches at the end.
+    fn standing(&mut self, daemon: &Daemon) -> Result<Crowd> {
+        let mut operations = self.plan.operations.iter();
+        let unshare = operations
+            .find(|operation| operation.act == Act::Unshare(NsKind::Uts))
+            .context("no UTS namespace is unshared")?;
+        standing::measure(daemon, &mut self.workers.initial, unshare, self.plan.crowd)
+    }
 }
 
 /// Instructions that an operation takes: of the system, and of who watches.
@@ -162,39 +232,54 @@ fn measure(
     workers: &mut Workers,
     operation: &Operation,
     batches: u32,
-    watcher: &Watcher,
+    own: &dyn Fn() -> Result<u64>,
 ) -> Result<(f64, f64)> {
     // What grows with use grows now.
     workers.perform(operation, operation.count)?;
-    let (mut system, mut own) = (Vec::new(), Vec::new());
+    let (mut system, mut watching) = (Vec::new(), Vec::new());
     for _ in 0..batches {
-        let spent_before = watcher.spent()?;
+        let before = own()?;
         let stopwatch = Stopwatch::start()?;
         workers.perform(operation, operation.count)?;
         let all = stopwatch.stop()?;
-        let spent = watcher.spent()? - spent_before;
+        let spent = own()? - before;
         let each = |sum: u64| sum as f64 / f64::from(operation.count);
         system.push(each(all.saturating_sub(spent)));
-        own.push(each(spent));
+        watching.push(each(spent));
     }
-    Ok((median(&system), median(&own)))
+    Ok((median(&system), median(&watching)))
 }
 
 impl Taken {
     fn print(&self, row: &str) -> Result<()> {
         let print = |column: &str, unit, samples: &[f64]| {
+            // In the short form not everything is compared with bpftrace.
+            if samples.is_empty() {
+                return Ok(());
+            }
             Figure::of(OPERATIONS, row, column, unit, samples).print()
         };
         for setting in Setting::ALL {
-            print(setting.name(), "instructions", &self.system[setting as usize])?;
+            print(
+                setting.name(),
+                "instructions",
+                &self.system[setting as usize],
+            )?;
         }
         let [bare, nslife, bpftrace] = &self.system;
         for (name, with) in [("nslife more", nslife), ("bpftrace more", bpftrace)] {
             // Round by round, so that what changes with time is in neither.
             let pairs = bare.iter().zip(with);
-            let more: Vec<_> = pairs.map(|(bare, with)| (with / bare - 1.0) * 100.0).collect();
+            let more: Vec<_> = pairs
+                .map(|(bare, with)| (with / bare - 1.0) * 100.0)
+                .collect();
             print(name, "%", &more)?;
         }
+        let both = nslife.iter().zip(bpftrace).zip(bare);
+        let ratios: Vec<_> = both
+            .map(|((nslife, bpftrace), bare)| (nslife - bare) / (bpftrace - bare))
+            .collect();
+        print("nslife/bpftrace", "ratio", &ratios)?;
         print("daemon", "instructions", &self.daemon)?;
         Ok(())
     }

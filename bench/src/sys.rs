@@ -11,7 +11,9 @@ use tracer_common::kind::NsKind;
 /// Forks; the child, in new namespaces of these types, does one thing and ends. Only for processes
 /// with a single thread, in which no lock can be held by another.
 pub(crate) fn fork(kinds: &[NsKind], child: impl FnOnce() -> i32) -> io::Result<Pid> {
-    let new = kinds.iter().fold(0, |flags, kind| flags | kind.clone_flag());
+    let new = kinds
+        .iter()
+        .fold(0, |flags, kind| flags | kind.clone_flag());
     let flags = u64::from(new) | libc::SIGCHLD as u64;
     // SAFETY: without CLONE_VM this is a fork: the child has a copy of this memory and of the one
     // thread that there is, and no pointer is passed.
