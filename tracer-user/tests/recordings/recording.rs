@@ -104,7 +104,7 @@ pub(crate) fn texts() -> Vec<(String, String)> {
 }
 
 /// The bytes that these 32-bit words, in hexadecimal, were.
-pub(crate) fn bytes<'a>(words: impl Iterator<Item = &'a str>) -> Vec<u8> {
+fn bytes<'a>(words: impl Iterator<Item = &'a str>) -> Vec<u8> {
     words
         .map(|word| u32::from_str_radix(word, 16).expect("a number"))
         .flat_map(u32::to_ne_bytes)

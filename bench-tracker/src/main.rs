@@ -1,16 +1,14 @@
 //! How many records and events a second one core takes, and whether that depends on how many
-//! namespaces there are. `cargo xtask bench` runs this and shows it as a table; each line is one of
-//! its figures. With `--short` there are fewer.
+//! namespaces there are. Each line that it prints is a figure of `cargo xtask bench`. With `--short`
+//! less is measured.
 
-#[path = "../tests/recordings/recording.rs"]
-#[allow(dead_code, reason = "the tests take recordings as a whole")]
-mod recording;
-#[path = "../tests/support/mod.rs"]
+#[path = "../../tracer-user/tests/support/mod.rs"]
 mod support;
 
 use std::{
-    env,
+    env, fs,
     hint::black_box,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -155,13 +153,28 @@ fn print(row: &str, column: &str, unit: &str, mut samples: Vec<f64>) {
     println!("{figure}");
 }
 
-/// Records that kernels wrote.
+/// Records that kernels wrote: the stored recordings of all of them.
 fn records() -> Vec<Vec<u8>> {
-    let texts = recording::texts();
-    let lines = texts.iter().flat_map(|(_, text)| text.lines());
-    lines
-        .filter_map(|line| line.strip_prefix("record "))
-        .map(|words| recording::bytes(words.split_whitespace()))
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer-user/tests/recordings");
+    let mut records = Vec::new();
+    for file in fs::read_dir(folder).expect("recordings are stored") {
+        let path = file.expect("a folder can be read").path();
+        if path.extension().is_some_and(|extension| extension == "txt") {
+            let text = fs::read_to_string(path).expect("recordings are text");
+            let lines = text.lines().filter_map(|line| line.strip_prefix("record "));
+            records.extend(lines.map(bytes));
+        }
+    }
+    assert!(!records.is_empty(), "nothing is recorded");
+    records
+}
+
+/// The bytes that these 32-bit words, in hexadecimal, were.
+fn bytes(words: &str) -> Vec<u8> {
+    words
+        .split_whitespace()
+        .map(|word| u32::from_str_radix(word, 16).expect("a number"))
+        .flat_map(u32::to_ne_bytes)
         .collect()
 }
 
