@@ -1,34 +1,64 @@
 //! How many records and events a second one core takes, and whether that depends on how many
-//! namespaces there are. Each line that it prints is a figure of `cargo xtask bench`. With `--short`
-//! less is measured.
+//! namespaces there are. Each line that it prints is a figure of `cargo xtask bench`.
+//!
+//! With `--short` less is measured. With `--instructions` it is the number of instructions that is
+//! told: where a nanosecond is one, in a virtual machine of `cargo xtask bench`.
 
 #[path = "../../tracer-user/tests/support/mod.rs"]
 mod support;
 
-use std::{
-    env, fs,
-    hint::black_box,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{env, fs, hint::black_box, path::Path, time::Duration};
 
 use nslife::decode;
 
 use nslife::model::{Body, Config, Event, NsFacts, Tracker, Transition};
+use rustix::time::{ClockId, clock_gettime};
 use support::sim::event_at;
 use support::{COUNTS, Ns, OLD, World};
 use tracer_common::kind::NsKind;
 
-/// Events of one measurement, and how often it is done.
-const EVENTS: usize = 2_000_000;
-const RUNS: usize = 5;
-const SHORT_EVENTS: usize = 500_000;
-const SHORT_RUNS: usize = 3;
 /// Events that are made before they are measured.
 const BATCH: usize = 10_000;
 
-/// How many namespaces there are.
-const LIVE: [usize; 3] = [100, 10_000, 1_000_000];
+/// How much is measured, and how it is told.
+struct Plan {
+    /// Events of one measurement.
+    events: usize,
+    /// How often it is done.
+    runs: usize,
+    /// How many namespaces there are.
+    live: [usize; 3],
+    /// The table, what it is counted in, and that, of nanoseconds an event.
+    table: &'static str,
+    unit: &'static str,
+    told: fn(f64) -> f64,
+}
+
+/// By the clock, on a core that others may use, too.
+const RATE: Plan = Plan {
+    events: 2_000_000,
+    runs: 5,
+    live: [100, 10_000, 1_000_000],
+    table: "tracker",
+    unit: "million a second",
+    told: |nanoseconds| 1000.0 / nanoseconds,
+};
+
+const SHORT_RATE: Plan = Plan {
+    events: 500_000,
+    runs: 3,
+    ..RATE
+};
+
+/// Always the same, so once is enough.
+const INSTRUCTIONS: Plan = Plan {
+    events: 200_000,
+    runs: 1,
+    live: [100, 10_000, 100_000],
+    table: "tracker, instructions",
+    unit: "instructions",
+    told: |nanoseconds| nanoseconds,
+};
 
 /// How deep pid namespaces may be.
 const MAX_LEVELS: usize = 32;
@@ -107,50 +137,59 @@ const KINDS: [Kind; 6] = [
 ];
 
 fn main() {
-    let short = env::args().any(|argument| argument == "--short");
-    let (events, runs) = if short {
-        (SHORT_EVENTS, SHORT_RUNS)
-    } else {
-        (EVENTS, RUNS)
+    let asked = |option| env::args().any(|argument| argument == option);
+    let plan = match (asked("--instructions"), asked("--short")) {
+        (true, _) => INSTRUCTIONS,
+        (false, true) => SHORT_RATE,
+        (false, false) => RATE,
     };
     let records = records();
-    let rates: Vec<_> = (0..runs).map(|_| decoded(&records, events)).collect();
-    print(
-        "decode",
-        "records of all kernels",
-        "million a second",
-        rates,
-    );
+    let spent = (0..plan.runs).map(|_| decoded(&records, plan.events));
+    plan.print("decode", "records of all kernels", spent.collect());
     for Kind { name, measure } in KINDS {
-        let mut rates = LIVE.map(|_| Vec::new());
+        let mut spent = plan.live.map(|_| Vec::new());
         // In turn, so that what else the machine does is in none of them.
-        for _ in 0..runs {
-            for (rates, live) in rates.iter_mut().zip(LIVE) {
-                rates.push(measure(live, events));
+        for _ in 0..plan.runs {
+            for (spent, live) in spent.iter_mut().zip(plan.live) {
+                spent.push(measure(live, plan.events));
             }
         }
-        let [few, _, many] = &rates;
+        let [few, _, many] = &spent;
         let ratios = few.iter().zip(many).map(|(few, many)| many / few).collect();
-        for (rates, live) in rates.into_iter().zip(LIVE) {
-            print(name, &format!("{live} live"), "million a second", rates);
+        for (spent, live) in spent.into_iter().zip(plan.live) {
+            plan.print(name, &format!("{live} live"), spent);
         }
-        print(name, "most/fewest", "ratio", ratios);
+        plan.print_as(name, "cost of most/fewest", "ratio", ratios);
     }
 }
 
-/// One figure: the median of what was measured, and its ends.
-fn print(row: &str, column: &str, unit: &str, mut samples: Vec<f64>) {
-    samples.sort_by(f64::total_cmp);
-    let figure = serde_json::json!({
-        "table": "tracker",
-        "row": row,
-        "column": column,
-        "value": samples[samples.len() / 2],
-        "low": samples[0],
-        "high": samples[samples.len() - 1],
-        "unit": unit,
-    });
-    println!("{figure}");
+impl Plan {
+    /// One figure: nanoseconds an event.
+    fn print(&self, row: &str, column: &str, spent: Vec<f64>) {
+        let told = spent.into_iter().map(self.told).collect();
+        self.print_as(row, column, self.unit, told);
+    }
+
+    /// The median of what was measured, and its ends.
+    fn print_as(&self, row: &str, column: &str, unit: &str, mut samples: Vec<f64>) {
+        samples.sort_by(f64::total_cmp);
+        let figure = serde_json::json!({
+            "table": self.table,
+            "row": row,
+            "column": column,
+            "value": samples[samples.len() / 2],
+            "low": samples[0],
+            "high": samples[samples.len() - 1],
+            "unit": unit,
+        });
+        println!("{figure}");
+    }
+}
+
+/// For how long this thread has had a processor.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("no time before the start")
 }
 
 /// Records that kernels wrote: the stored recordings of all of them.
@@ -178,38 +217,43 @@ fn bytes(words: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Millions of records that are decoded in a second.
+/// Nanoseconds that it takes to decode a record.
 fn decoded(records: &[Vec<u8>], count: usize) -> f64 {
-    let start = Instant::now();
+    let start = spent();
     for record in records.iter().cycle().take(count) {
         black_box(decode::event(record).expect("a kernel wrote it"));
     }
-    count as f64 / start.elapsed().as_secs_f64() / 1e6
+    nanoseconds(spent() - start, count)
 }
 
-/// Millions of events that the tracker takes in a second.
-fn rate(mut tracker: Tracker, events: usize, mut event: impl FnMut(usize) -> Event) -> f64 {
+/// Of each.
+fn nanoseconds(all: Duration, count: usize) -> f64 {
+    all.as_nanos() as f64 / count as f64
+}
+
+/// Nanoseconds that the tracker takes for an event.
+fn cost(mut tracker: Tracker, events: usize, mut event: impl FnMut(usize) -> Event) -> f64 {
     let mut transitions: Vec<Transition> = Vec::new();
-    let mut spent = Duration::ZERO;
+    let mut sum = Duration::ZERO;
     let mut batch = Vec::with_capacity(BATCH);
     for first in (0..events).step_by(BATCH) {
         // As the ring buffer has them: one after the other in memory.
         batch.clear();
         batch.extend((first..first + BATCH).map(&mut event));
-        let start = Instant::now();
+        let start = spent();
         for event in &batch {
             transitions.clear();
             tracker.apply(event, &mut transitions);
             black_box(&transitions);
         }
-        spent += start.elapsed();
+        sum += spent() - start;
     }
-    events as f64 / spent.as_secs_f64() / 1e6
+    nanoseconds(sum, events)
 }
 
 fn flips(live: usize, events: usize) -> f64 {
     let (tracker, namespaces) = populated(COUNTS, live);
-    rate(tracker, events, |index| {
+    cost(tracker, events, |index| {
         let ns = NsFacts {
             active: Some(index as u32 % 2),
             ..namespaces[scatter(index as u64 / 2) % live].facts
@@ -228,7 +272,7 @@ fn flips(live: usize, events: usize) -> f64 {
 
 fn tasks(kind: NsKind, live: usize, events: usize) -> f64 {
     let (tracker, namespaces) = populated_with(kind, OLD, live);
-    rate(tracker, events, |index| {
+    cost(tracker, events, |index| {
         let ns = &namespaces[scatter(index as u64 / 2) % live];
         let ns = ns.with_tasks((index as u32 + 1) % 2).facts;
         let sequence = index as u64;
@@ -245,7 +289,7 @@ fn tasks(kind: NsKind, live: usize, events: usize) -> f64 {
 
 fn inodes(live: usize, events: usize) -> f64 {
     let (tracker, namespaces) = populated(OLD, live);
-    rate(tracker, events, |index| {
+    cost(tracker, events, |index| {
         let ns = namespaces[scatter(index as u64 / 2) % live].facts;
         let inode = ns.key;
         let body = if index % 2 == 0 {
@@ -261,7 +305,7 @@ fn nsproxies(live: usize, events: usize) -> f64 {
     let (tracker, namespaces) = populated(OLD, live);
     let mut world = World::new(OLD);
     let mut nsproxy = world.nsproxy(&[]);
-    rate(tracker, events, |index| {
+    cost(tracker, events, |index| {
         if index % 2 == 0 {
             let ns = &namespaces[scatter(index as u64) % live];
             nsproxy = world.nsproxy(&[ns]);
@@ -277,7 +321,7 @@ fn lives(live: usize, events: usize) -> f64 {
     let mut world = World::new(COUNTS);
     let user = world.ns_of(NsKind::User);
     let mut fresh = world.ns_of(NsKind::Net);
-    rate(tracker, events, |index| {
+    cost(tracker, events, |index| {
         let count = |ns: Ns, count| Body::Activity {
             ns: NsFacts {
                 active: Some(count),

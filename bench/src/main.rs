@@ -19,9 +19,14 @@ mod standing;
 mod sys;
 mod worker;
 
-use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
 /// Where this program is run from: a file system in memory, as everything else that is measured.
@@ -43,6 +48,9 @@ struct Options {
     /// Where its libraries are, if they are not installed.
     #[arg(long, value_name = "PATH")]
     bpftrace_libraries: Option<OsString>,
+    /// The program that measures the tracker.
+    #[arg(long, value_name = "PATH")]
+    tracker: PathBuf,
     /// Less of everything.
     #[arg(long)]
     short: bool,
@@ -75,5 +83,15 @@ fn run(options: &Options) -> Result<()> {
     clock::settle()?;
     clock::check()?;
     std::fs::copy(env::current_exe()?, PROGRAM)?;
-    rounds::run(options)
+    rounds::run(options)?;
+    // It prints figures of its own.
+    let status = Command::new(&options.tracker)
+        .arg("--instructions")
+        .status()
+        .with_context(|| format!("cannot run {}", options.tracker.display()))?;
+    ensure!(
+        status.success(),
+        "measuring the tracker ended with {status}"
+    );
+    Ok(())
 }

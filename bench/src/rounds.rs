@@ -44,9 +44,9 @@ impl Plan {
         Self {
             operations: ALL.iter().collect(),
             compared: ALL.len(),
-            rounds: 3,
+            rounds: 2,
             batches: 3,
-            warm_up: 8,
+            warm_up: 4,
             crowd: 2000,
             listing: true,
         }
@@ -58,7 +58,7 @@ impl Plan {
             compared: 1,
             rounds: 1,
             batches: 2,
-            warm_up: 4,
+            warm_up: 2,
             crowd: 500,
             listing: false,
         }

@@ -1,6 +1,6 @@
 //! The part that runs in a virtual machine.
 
-use std::{env, ffi::OsString, io, time::Duration};
+use std::{env, ffi::OsString, io, path::Path, time::Duration};
 
 use anyhow::{Result, bail};
 
@@ -24,6 +24,7 @@ const MEMORY: &str = "3G";
 pub(super) fn measure(
     project: &Project,
     kernel: &Kernel,
+    tracker: &Path,
     short: bool,
     builds: Builds,
 ) -> Result<Vec<Figure>> {
@@ -41,6 +42,7 @@ pub(super) fn measure(
     if let Some(libraries) = bpftrace.libraries {
         command.extend(["--bpftrace-libraries".into(), libraries]);
     }
+    command.extend(["--tracker".into(), tracker.into()]);
     if short {
         command.push("--short".into());
     }

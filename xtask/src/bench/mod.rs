@@ -93,8 +93,9 @@ struct Outcome {
 
 fn run(project: &Project, series: Series, short: bool, builds: Builds) -> Result<Outcome> {
     let kernel = Kernel::get(&project.cache, series)?;
-    let mut figures = machine::measure(project, &kernel, short, builds)?;
-    figures.extend(host::measure(project, short)?);
+    let tracker = host::build(project)?;
+    let mut figures = machine::measure(project, &kernel, &tracker, short, builds)?;
+    figures.extend(host::measure(tracker, short)?);
     let comparison = match Results::read(project, series)? {
         None => format!("nothing is kept of {series} to compare with; --save keeps this"),
         Some(kept) => compare(&kept, &figures),
