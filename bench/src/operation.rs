@@ -60,7 +60,7 @@ const fn cheap(name: &'static str, act: Act, place: Place, count: u32) -> Operat
         act,
         place,
         count,
-        rest: Duration::from_millis(100),
+        rest: Duration::ZERO,
         short: true,
     }
 }
@@ -78,9 +78,9 @@ const fn unshare(name: &'static str, kind: NsKind, count: u32, short: bool) -> O
 
 /// Everything that is measured.
 pub(crate) const ALL: &[Operation] = &[
-    cheap("fork_exit", Act::ForkExit, Place::Initial, 500),
+    cheap("fork_exit", Act::ForkExit, Place::Initial, 1000),
     cheap("fork_exec_exit", Act::ForkExecExit, Place::Initial, 100),
-    cheap("fork_exit_inside", Act::ForkExit, Place::Inside, 500),
+    cheap("fork_exit_inside", Act::ForkExit, Place::Inside, 1000),
     cheap(
         "fork_exec_exit_inside",
         Act::ForkExecExit,
@@ -97,6 +97,9 @@ pub(crate) const ALL: &[Operation] = &[
     unshare("unshare_time", NsKind::Time, 60, false),
     cheap("setns", Act::Setns, Place::Initial, 500),
 ];
+
+/// The most ordinary one, which comes first.
+pub(crate) const FORK: &Operation = &ALL[0];
 
 /// What it takes to act.
 pub(crate) struct Stage {

@@ -11,7 +11,7 @@ use crate::{
     daemon::Daemon,
     figure::{Figure, median},
     listing,
-    operation::{ALL, Act, Operation, Place},
+    operation::{ALL, Act, FORK, Operation, Place},
     process::spent,
     programs, standing,
     worker::Worker,
@@ -22,6 +22,9 @@ const OPERATIONS: &str = "operations";
 /// What they make nslife's programs do.
 const PROGRAMS: &str = "programs";
 
+/// How many forks it takes, after anything else has happened, until they always take the same.
+const WARM_UP: u32 = 3000;
+
 /// How much is measured.
 struct Plan {
     operations: Vec<&'static Operation>,
@@ -31,8 +34,6 @@ struct Plan {
     rounds: usize,
     /// How often an operation is measured in a round.
     batches: u32,
-    /// How many batches it takes at first until an operation always takes the same.
-    warm_up: u32,
     /// How many processes with namespaces of their own there are for what depends on it.
     crowd: u32,
     /// Whether `nslife list` is compared with lsns.
@@ -46,7 +47,6 @@ impl Plan {
             compared: ALL.len(),
             rounds: 2,
             batches: 3,
-            warm_up: 4,
             crowd: 2000,
             listing: true,
         }
@@ -58,7 +58,6 @@ impl Plan {
             compared: 1,
             rounds: 1,
             batches: 2,
-            warm_up: 2,
             crowd: 500,
             listing: false,
         }
@@ -137,10 +136,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         hooked: Vec::new(),
         plan,
     };
-    for &operation in &session.plan.operations {
-        let count = operation.count * session.plan.warm_up;
-        session.workers.perform(operation, count)?;
-    }
     for round in 1..=session.plan.rounds {
         eprintln!("nslife-bench: round {round} of {}", session.plan.rounds);
         session.bare()?;
@@ -194,7 +189,7 @@ impl Session<'_> {
         self.measure(Setting::Bpftrace, self.plan.compared, &|| {
             spent(script.pid())
         })?;
-        let forks = self.plan.operations[0].count * self.plan.batches;
+        let forks = FORK.count * self.plan.batches;
         script.stop(forks.into())
     }
 
@@ -206,6 +201,7 @@ impl Session<'_> {
         own: &dyn Fn() -> Result<u64>,
     ) -> Result<()> {
         settle()?;
+        self.workers.perform(FORK, WARM_UP)?;
         let operations = self.plan.operations[..count].iter();
         for (operation, taken) in operations.zip(&mut self.taken) {
             let (system, own) = measure(&mut self.workers, operation, self.plan.batches, own)?;
@@ -234,7 +230,7 @@ fn measure(
     batches: u32,
     own: &dyn Fn() -> Result<u64>,
 ) -> Result<(f64, f64)> {
-    // What grows with use grows now.
+    // What grows with use, or is used for the first time, is not measured.
     workers.perform(operation, operation.count)?;
     let (mut system, mut watching) = (Vec::new(), Vec::new());
     for _ in 0..batches {
