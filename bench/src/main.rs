@@ -54,6 +54,9 @@ struct Options {
     /// Less of everything.
     #[arg(long)]
     short: bool,
+    /// How often everything is measured anew, unless less is measured.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
 }
 
 impl Options {

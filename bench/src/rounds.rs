@@ -31,7 +31,7 @@ struct Plan {
     /// How many of them are measured with bpftrace, too.
     compared: usize,
     /// How often everything is measured anew.
-    rounds: usize,
+    rounds: u32,
     /// How often an operation is measured in a round.
     batches: u32,
     /// How many processes with namespaces of their own there are for what depends on it.
@@ -41,12 +41,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn long() -> Self {
+    fn long(rounds: u32) -> Self {
         Self {
             operations: ALL.iter().collect(),
             compared: ALL.len(),
-            rounds: 2,
-            batches: 3,
+            rounds,
+            batches: 2,
             crowd: 2000,
             listing: true,
         }
@@ -127,7 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let plan = if options.short {
         Plan::short()
     } else {
-        Plan::long()
+        Plan::long(options.rounds)
     };
     let mut session = Session {
         options,

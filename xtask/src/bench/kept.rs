@@ -45,9 +45,31 @@ impl Results {
     pub(super) fn write(&self, project: &Project, series: Series) -> Result<PathBuf> {
         let path = path(project, series);
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        let text = format!("{}\n", serde_json::to_string_pretty(self)?);
+        let text = self.to_json()?;
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
+    }
+
+    /// A figure a line, so that two runs can be compared by eye, too.
+    fn to_json(&self) -> serde_json::Result<String> {
+        let figures = self.figures.iter().map(|figure| {
+            let rounded = Figure {
+                value: round(figure.value),
+                low: round(figure.low),
+                high: round(figure.high),
+                ..figure.clone()
+            };
+            serde_json::to_string(&rounded)
+        });
+        let figures = figures.collect::<serde_json::Result<Vec<_>>>()?;
+        let quoted = serde_json::to_string::<str>;
+        Ok(format!(
+            "{{\n\"kernel\": {},\n\"date\": {},\n\"commit\": {},\n\"figures\": [\n{}\n]\n}}\n",
+            quoted(&self.kernel)?,
+            quoted(&self.date)?,
+            quoted(&self.commit)?,
+            figures.join(",\n")
+        ))
     }
 
     /// What has changed since, by more than it changes by itself.
@@ -65,6 +87,11 @@ impl Results {
             })
             .collect()
     }
+}
+
+/// Digits beyond these mean nothing.
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 fn path(project: &Project, series: Series) -> PathBuf {
@@ -124,6 +151,17 @@ mod tests {
                 "t: fork, records: 0.00 → 1.00 records"
             ]
         );
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        let kept = kept(vec![
+            sample("fork \"x\"", "bare", "instructions", 300_000.0),
+            sample("fork", "more", "%", 1.125),
+        ]);
+        let text = kept.to_json().unwrap();
+        assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), kept);
+        assert_eq!(text.lines().count(), 9, "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, io, path::Path, time::Duration};
 
 use anyhow::{Result, bail};
 
-use super::figure::Figure;
+use super::{Extent, figure::Figure};
 use crate::{
     bpftrace,
     initramfs::build_static,
@@ -25,7 +25,7 @@ pub(super) fn measure(
     project: &Project,
     kernel: &Kernel,
     tracker: &Path,
-    short: bool,
+    extent: Extent,
     builds: Builds,
 ) -> Result<Vec<Figure>> {
     let hardware = Hardware::counting(MEMORY);
@@ -43,8 +43,9 @@ pub(super) fn measure(
         command.extend(["--bpftrace-libraries".into(), libraries]);
     }
     command.extend(["--tracker".into(), tracker.into()]);
-    if short {
-        command.push("--short".into());
+    match extent {
+        Extent::Short => command.push("--short".into()),
+        Extent::Rounds(rounds) => command.extend(["--rounds".into(), rounds.to_string().into()]),
     }
     let job = workshop.job(kernel.series, command, &[], &[], env::current_dir()?)?;
     let run = Run {

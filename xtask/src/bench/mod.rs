@@ -37,6 +37,15 @@ pub(crate) struct Options {
     /// Less of everything, in about three minutes.
     #[arg(long)]
     short: bool,
+    /// How often everything is measured anew.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 2,
+        conflicts_with = "short"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
     /// Keep what is measured in the repository, in place of what was kept before.
     #[arg(long, conflicts_with = "short")]
     save: bool,
@@ -53,7 +62,12 @@ pub(crate) fn run_verb(options: &Options) -> Result<ExitCode> {
     } else {
         Builds::Fresh
     };
-    let outcome = run(&project, options.kernel, options.short, builds)?;
+    let extent = if options.short {
+        Extent::Short
+    } else {
+        Extent::Rounds(options.rounds)
+    };
+    let outcome = run(&project, options.kernel, extent, builds)?;
     print!("{}", outcome.results.text());
     if options.save {
         let path = outcome.results.write(&project, options.kernel)?;
@@ -74,12 +88,22 @@ pub(crate) fn run_verb(options: &Options) -> Result<ExitCode> {
 
 /// The short form, which fails if a budget is exceeded.
 pub(crate) fn check(project: &Project) -> Result<()> {
-    let outcome = run(project, DEFAULT_KERNEL.parse()?, true, Builds::Fresh)?;
+    let kernel = DEFAULT_KERNEL.parse()?;
+    let outcome = run(project, kernel, Extent::Short, Builds::Fresh)?;
     eprint!("{}\n{}\n", outcome.results.text(), outcome.comparison);
     if !outcome.exceeded.is_empty() {
         bail!("over budget:\n{}", outcome.exceeded.join("\n"));
     }
     Ok(())
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Less of everything.
+    Short,
+    /// Everything, so often.
+    Rounds(u32),
 }
 
 /// What a run has shown.
@@ -91,10 +115,11 @@ struct Outcome {
     exceeded: Vec<String>,
 }
 
-fn run(project: &Project, series: Series, short: bool, builds: Builds) -> Result<Outcome> {
+fn run(project: &Project, series: Series, extent: Extent, builds: Builds) -> Result<Outcome> {
+    let short = extent == Extent::Short;
     let kernel = Kernel::get(&project.cache, series)?;
     let tracker = host::build(project)?;
-    let mut figures = machine::measure(project, &kernel, &tracker, short, builds)?;
+    let mut figures = machine::measure(project, &kernel, &tracker, extent, builds)?;
     figures.extend(host::measure(tracker, short)?);
     let comparison = match Results::read(project, series)? {
         None => format!("nothing is kept of {series} to compare with; --save keeps this"),
