@@ -52,7 +52,7 @@ const SHORT_RATE: Plan = Plan {
 
 /// Always the same, so once is enough.
 const INSTRUCTIONS: Plan = Plan {
-    events: 200_000,
+    events: 100_000,
     runs: 1,
     live: [100, 10_000, 100_000],
     table: "tracker, instructions",
