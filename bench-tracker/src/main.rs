@@ -32,8 +32,8 @@ struct Plan {
 
 /// By the clock, on a core that others may use, too.
 const RATE: Plan = Plan {
-    events: 2_000_000,
-    runs: 5,
+    events: 1_000_000,
+    runs: 3,
     live: [100, 10_000, 1_000_000],
     table: "tracker",
     unit: "million a second",
@@ -41,8 +41,8 @@ const RATE: Plan = Plan {
 };
 
 const SHORT_RATE: Plan = Plan {
-    events: 500_000,
-    runs: 3,
+    events: 300_000,
+    runs: 2,
     ..RATE
 };
 

@@ -23,6 +23,10 @@ const HOOKED: &str = "/sys/kernel/tracing/enabled_functions";
 /// What bpftrace says.
 const OUTPUT: &str = "/tmp/nslife-bench.bpftrace";
 
+/// A function that nslife does not hook and each exit calls. A program that does nothing there tells
+/// what the kernel's own statistics add to each run.
+const IDLE: &str = "do_exit";
+
 /// Where bpftrace is.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -124,7 +128,8 @@ fn text(functions: &[String]) -> String {
         };
         format!("kfunc:{function} {{ @{function}[{key}] = count(); }}\n")
     };
-    functions.iter().map(probe).collect()
+    let probes: String = functions.iter().map(probe).collect();
+    format!("{probes}kfunc:{IDLE} {{ $nothing = 0; }}\n")
 }
 
 /// What it counted: `@function[4026531836]: 12`.
@@ -158,7 +163,7 @@ mod tests {
             script,
             "kfunc:free_pid { @free_pid[curtask->nsproxy->pid_ns_for_children->ns.inum] = \
              count(); }\nkfunc:__ns_ref_active_get { @__ns_ref_active_get[args->ns->inum] = \
-             count(); }\n"
+             count(); }\nkfunc:do_exit { $nothing = 0; }\n"
         );
     }
 }

@@ -10,6 +10,7 @@ mod clock;
 mod crowd;
 mod daemon;
 mod figure;
+mod inside;
 mod listing;
 mod operation;
 mod process;

@@ -18,9 +18,24 @@ pub(crate) struct Usage {
     pub(crate) instructions: u64,
 }
 
+impl Usage {
+    /// Instructions of a run.
+    pub(crate) fn each(&self) -> f64 {
+        self.instructions as f64 / self.runs as f64
+    }
+
+    /// Instructions of all runs beyond so many of each.
+    pub(crate) fn beyond(&self, floor: f64) -> f64 {
+        self.instructions as f64 - floor * self.runs as f64
+    }
+}
+
+/// What programs did, by their names.
+pub(crate) type Used = BTreeMap<String, Usage>;
+
 /// What the programs did, by their names, while something was done. Programs that did not run are
 /// left out.
-pub(crate) fn during(act: impl FnOnce() -> Result<()>) -> Result<BTreeMap<String, Usage>> {
+pub(crate) fn during(act: impl FnOnce() -> Result<()>) -> Result<Used> {
     let kept = enable_stats(Stats::RunTime).context("the kernel keeps no statistics")?;
     let before = all()?;
     act()?;

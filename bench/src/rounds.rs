@@ -10,17 +10,17 @@ use crate::{
     crowd::Crowd,
     daemon::Daemon,
     figure::{Figure, median},
+    inside::{compare, look_inside},
     listing,
     operation::{ALL, Act, FORK, Operation, Place},
     process::spent,
-    programs, standing,
+    programs::{self, Used},
+    standing,
     worker::Worker,
 };
 
 /// The operations.
-const OPERATIONS: &str = "operations";
-/// What they make nslife's programs do.
-const PROGRAMS: &str = "programs";
+pub(crate) const OPERATIONS: &str = "operations";
 
 /// How many forks it takes, after anything else has happened, until they always take the same.
 const WARM_UP: u32 = 3000;
@@ -85,7 +85,7 @@ impl Setting {
 }
 
 /// Those who do what is measured.
-struct Workers {
+pub(crate) struct Workers {
     initial: Worker,
     inside: Worker,
 }
@@ -98,7 +98,8 @@ impl Workers {
         })
     }
 
-    fn perform(&mut self, operation: &Operation, count: u32) -> Result<()> {
+    /// Does it so often, and waits for what is put off.
+    pub(crate) fn perform(&mut self, operation: &Operation, count: u32) -> Result<()> {
         match operation.place {
             Place::Initial => self.initial.perform(operation, count),
             Place::Inside => self.inside.perform(operation, count),
@@ -120,6 +121,8 @@ struct Taken {
     system: [Vec<f64>; 3],
     /// Instructions of nslife's daemon.
     daemon: Vec<f64>,
+    /// What nslife's kernel programs do for so many operations.
+    programs: Used,
 }
 
 /// Measures all operations.
@@ -139,8 +142,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for round in 1..=session.plan.rounds {
         eprintln!("nslife-bench: round {round} of {}", session.plan.rounds);
         session.bare()?;
-        session.nslife(round == session.plan.rounds)?;
-        session.bpftrace()?;
+        let last = round == session.plan.rounds;
+        session.nslife(last)?;
+        session.bpftrace(last)?;
     }
     for (operation, taken) in session.plan.operations.iter().zip(&session.taken) {
         taken.print(operation.name)?;
@@ -171,8 +175,8 @@ impl Session<'_> {
         self.hooked = bpftrace::hooked()?;
         let mut crowd = Crowd::default();
         if last {
-            for operation in &self.plan.operations {
-                look_inside(&mut self.workers, operation, &daemon)?;
+            for (operation, taken) in self.plan.operations.iter().zip(&mut self.taken) {
+                taken.programs = look_inside(&mut self.workers, operation, &daemon)?;
             }
             crowd = self.standing(&daemon)?;
         }
@@ -184,11 +188,19 @@ impl Session<'_> {
         crowd.disperse()
     }
 
-    fn bpftrace(&mut self) -> Result<()> {
+    fn bpftrace(&mut self, last: bool) -> Result<()> {
         let script = Script::start(&self.options.bpftrace(), &self.hooked)?;
         self.measure(Setting::Bpftrace, self.plan.compared, &|| {
             spent(script.pid())
         })?;
+        if last {
+            let operations = self.plan.operations[..self.plan.compared].iter();
+            for (operation, taken) in operations.zip(&self.taken) {
+                let workers = &mut self.workers;
+                let used = programs::during(|| workers.perform(operation, operation.count))?;
+                compare(operation, &taken.programs, &used)?;
+            }
+        }
         let forks = FORK.count * self.plan.batches;
         script.stop(forks.into())
     }
@@ -271,34 +283,7 @@ impl Taken {
                 .collect();
             print(name, "%", &more)?;
         }
-        let both = nslife.iter().zip(bpftrace).zip(bare);
-        let ratios: Vec<_> = both
-            .map(|((nslife, bpftrace), bare)| (nslife - bare) / (bpftrace - bare))
-            .collect();
-        print("nslife/bpftrace", "ratio", &ratios)?;
         print("daemon", "instructions", &self.daemon)?;
         Ok(())
     }
-}
-
-/// What the programs do for an operation, and how many records they write.
-fn look_inside(workers: &mut Workers, operation: &Operation, daemon: &Daemon) -> Result<()> {
-    const RECORDS: &str = "nslife_events_total";
-    let count = operation.count;
-    let before = daemon.metric(RECORDS)?;
-    let used = programs::during(|| workers.perform(operation, count))?;
-    let records = (daemon.metric(RECORDS)? - before) / f64::from(count);
-    Figure::of(OPERATIONS, operation.name, "records", "records", &[records]).print()?;
-    for (program, usage) in used {
-        let runs = usage.runs as f64 / f64::from(count);
-        // The daemon's own exits and forks, of which there are few.
-        if runs < 0.01 {
-            continue;
-        }
-        let each = usage.instructions as f64 / usage.runs as f64;
-        let row = format!("{} {program}", operation.name);
-        Figure::of(PROGRAMS, &row, "runs", "runs", &[runs]).print()?;
-        Figure::of(PROGRAMS, &row, "each", "instructions", &[each]).print()?;
-    }
-    Ok(())
 }
