@@ -30,6 +30,7 @@ use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
     http::{self, App, ListenAddress, TelemetryPath},
+    memory,
     model::{Violation, What},
     signals::StopSignals,
     view::{clock::boottime, metrics::Metrics},
@@ -199,6 +200,7 @@ async fn watch(
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
     let mut engine = block_in_place(|| Engine::start(options)).map_err(DaemonError::Start)?;
+    memory::give_back();
     let metrics = &app.metrics;
     metrics.hooks(engine.hooks());
     metrics.limits(engine.limits());

@@ -24,11 +24,21 @@ const PROGRAM: u32 = 0o100_755;
 const DATA: u32 = 0o100_644;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
-/// Builds vm-init as a static program and returns its path.
+/// Builds vm-init and returns its path.
 pub(crate) fn build_vm_init(project: &Project, chatter: Chatter) -> Result<PathBuf> {
+    build_static(project, "vm-init", "vm-init", chatter)
+}
+
+/// Builds a program of the workspace as a static one, optimised, and returns its path.
+pub(crate) fn build_static(
+    project: &Project,
+    package: &str,
+    name: &str,
+    chatter: Chatter,
+) -> Result<PathBuf> {
     let mut cargo = host_cargo(&project.root);
     cargo
-        .args(["build", "--package", "vm-init", "--bin", "vm-init"])
+        .args(["build", "--package", package, "--bin", name])
         .args(["--release", "--target", TARGET])
         .arg("--target-dir")
         .arg(target_folder(project))
@@ -37,12 +47,17 @@ pub(crate) fn build_vm_init(project: &Project, chatter: Chatter) -> Result<PathB
             ["-Ctarget-feature=+crt-static", "-Cstrip=debuginfo"].join("\x1f"),
         );
     run(&mut cargo, chatter)?;
-    Ok(vm_init_path(project))
+    Ok(static_path(project, name))
 }
 
 /// Where vm-init is once it has been built.
 pub(crate) fn vm_init_path(project: &Project) -> PathBuf {
-    target_folder(project).join(TARGET).join("release/vm-init")
+    static_path(project, "vm-init")
+}
+
+fn static_path(project: &Project, name: &str) -> PathBuf {
+    let folder = target_folder(project).join(TARGET).join("release");
+    folder.join(name)
 }
 
 /// Apart from other builds, which would hold it up.

@@ -1,6 +1,8 @@
 //! Builds, boots, demonstrates and tests nslife: `cargo xtask VERB`.
 
 mod apt;
+mod bench;
+mod bpftrace;
 mod btf;
 mod build;
 mod cache;
@@ -38,6 +40,7 @@ enum Verb {
     Fuzz(fuzz::Options),
     Record(record::Options),
     Churn(churn::Options),
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Churn(options) => (churn::run_verb(options), ExitCode::FAILURE),
+        Verb::Bench(options) => (bench::run_verb(&options), ExitCode::FAILURE),
         Verb::Vm(options) => (vm::run_verb(options), ExitCode::from(vm::NO_STATUS)),
     };
     result.unwrap_or_else(|error| {

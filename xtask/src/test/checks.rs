@@ -14,7 +14,7 @@ use super::{
     report::{Entry, Verdict},
 };
 use crate::{
-    ebpf, fuzz,
+    bench, ebpf, fuzz,
     process::{Chatter, describe, host_cargo, run as run_command},
     project::Project,
 };
@@ -64,6 +64,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
             show(doc)
         })],
         Part::Fuzz => fuzzing(project, object),
+        Part::Bench => vec![check("what nslife costs", || bench::check(project))],
         Part::Scenarios | Part::Churn => Vec::new(),
     }
 }

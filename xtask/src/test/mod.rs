@@ -102,6 +102,8 @@ enum Part {
     Doc,
     /// A short run of each fuzzer, the same each time.
     Fuzz,
+    /// What nslife costs: the short form of the bench, within its budgets.
+    Bench,
     /// The scenarios, on each kernel.
     Scenarios,
     /// A short churn of each seed on record, on each kernel.
@@ -115,7 +117,14 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let mut report = Report::default();
 
     let object = ebpf::build(&project, Chatter::OnFailure)?;
-    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc, Part::Fuzz] {
+    for part in [
+        Part::Fmt,
+        Part::Clippy,
+        Part::Unit,
+        Part::Doc,
+        Part::Fuzz,
+        Part::Bench,
+    ] {
         if wanted(part) {
             report.extend(checks::run(&project, &object, part));
         }

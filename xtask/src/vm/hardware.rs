@@ -13,6 +13,31 @@ pub(crate) struct Hardware {
     pub(crate) cpus: u32,
     /// QEMU's accelerator and its options.
     pub(crate) accelerator: String,
+    /// What its clock shows.
+    pub(crate) clock: Clock,
+}
+
+/// What the clock of a machine shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The time of the host.
+    Time,
+    /// Instructions, one a nanosecond; while nothing runs it jumps to whatever comes next. Takes
+    /// emulation with one thread.
+    Instructions,
+}
+
+impl Hardware {
+    /// A machine that costs can be measured on: what it does takes as many nanoseconds of its own
+    /// as instructions, however fast the host is and whatever else it does.
+    pub(crate) fn counting(memory: &str) -> Self {
+        Self {
+            memory: memory.to_owned(),
+            cpus: 1,
+            accelerator: "tcg,thread=single".to_owned(),
+            clock: Clock::Instructions,
+        }
+    }
 }
 
 /// What of it can be chosen on the command line.
@@ -44,6 +69,7 @@ impl HardwareOptions {
                     .is_ok();
                 default_accelerator(&cpuinfo, kvm_opens).to_owned()
             }),
+            clock: Clock::Time,
         }
     }
 }

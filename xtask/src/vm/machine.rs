@@ -20,7 +20,7 @@ use vm_init::{CONTROL_TAG, Job, ROOT_TAG};
 use super::{
     child::Child,
     control::ControlFolder,
-    hardware::Hardware,
+    hardware::{Clock, Hardware},
     interrupt::Interrupt,
     share::{Access, Server},
 };
@@ -131,6 +131,7 @@ impl Run<'_> {
             memory,
             cpus,
             accelerator,
+            clock,
         } = self.hardware;
         let mut qemu = self.tools.qemu.command();
         qemu.args(["-nodefaults", "-no-user-config", "-no-reboot"])
@@ -159,6 +160,9 @@ impl Run<'_> {
                 .arg(format!("socket,id={tag},path={}", socket.display()))
                 .arg("-device")
                 .arg(format!("vhost-user-fs-pci,chardev={tag},tag={tag}"));
+        }
+        if *clock == Clock::Instructions {
+            qemu.args(["-icount", "shift=0,sleep=off"]);
         }
         let log = qemu_log(state);
         qemu.stdin(std::process::Stdio::null())

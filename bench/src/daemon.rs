@@ -1,0 +1,100 @@
+//! `nslife daemon`, as it runs on a system that is watched.
+
+use std::{
+    fs,
+    os::unix::net::UnixDatagram,
+    path::Path,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+const ADDRESS: &str = "127.0.0.1:19619";
+const SOCKET: &str = "/tmp/nslife-bench.sock";
+const NOTICES: &str = "/tmp/nslife-bench.notices";
+
+/// How often a daemon takes over the counters of its kernel programs, and some more.
+const TOTALS: Duration = Duration::from_millis(2500);
+
+/// A daemon that is ready.
+pub(crate) struct Daemon {
+    process: Child,
+    /// Where it says how it is, until its end.
+    _notices: UnixDatagram,
+}
+
+impl Daemon {
+    /// Starts it and waits until it says to be ready.
+    pub(crate) fn start(nslife: &Path) -> Result<Self> {
+        // Of an earlier one, if there was any.
+        let _ = fs::remove_file(NOTICES);
+        let notices = UnixDatagram::bind(NOTICES)?;
+        notices.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let mut process = Command::new(nslife)
+            .args(["daemon", "--log.level", "warn"])
+            .args(["--web.listen-address", ADDRESS])
+            .args(["--control-socket", SOCKET])
+            .env("NOTIFY_SOCKET", NOTICES)
+            .spawn()
+            .with_context(|| format!("cannot run {}", nslife.display()))?;
+        let mut message = [0; 4096];
+        loop {
+            // No limit: the clock runs ahead while files are read. Whoever started the machine
+            // has one.
+            if let Ok(length) = notices.recv(&mut message) {
+                let text = String::from_utf8_lossy(&message[..length]);
+                if text.lines().any(|line| line == "READY=1") {
+                    return Ok(Self {
+                        process,
+                        _notices: notices,
+                    });
+                }
+            } else if let Some(status) = process.try_wait()? {
+                bail!("nslife daemon ended with {status} and was never ready");
+            }
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Instructions that it has executed, the kernel's on its behalf included.
+    pub(crate) fn spent(&self) -> Result<u64> {
+        crate::process::spent(self.pid())
+    }
+
+    /// The value of a metric without labels, with all that has happened up to now.
+    pub(crate) fn metric(&self, name: &str) -> Result<f64> {
+        crate::clock::pause(TOTALS);
+        let text = ureq::get(format!("http://{ADDRESS}/metrics"))
+            .call()
+            .context("cannot scrape nslife")?
+            .body_mut()
+            .read_to_string()?;
+        let value = text.lines().find_map(|line| {
+            let (key, value) = line.rsplit_once(' ')?;
+            (key == name).then(|| value.parse().ok())?
+        });
+        value.with_context(|| format!("nslife has no metric {name}"))
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.process), Signal::TERM)?;
+        let status = self.process.wait()?;
+        ensure!(status.success(), "nslife daemon ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Already gone, if all went well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,70 @@
+//! The part that runs in a virtual machine.
+
+use std::{env, ffi::OsString, io, path::Path, time::Duration};
+
+use anyhow::{Result, bail};
+
+use super::{Extent, figure::Figure};
+use crate::{
+    bpftrace,
+    initramfs::build_static,
+    kernels::Kernel,
+    process::Chatter,
+    project::Project,
+    vm::{Builds, Hardware, Outcome, Run, Workshop},
+};
+
+/// How long it may take.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What the machine has, for 2,000 processes.
+const MEMORY: &str = "3G";
+
+/// Boots the kernel and measures.
+pub(super) fn measure(
+    project: &Project,
+    kernel: &Kernel,
+    tracker: &Path,
+    extent: Extent,
+    builds: Builds,
+) -> Result<Vec<Figure>> {
+    let hardware = Hardware::counting(MEMORY);
+    let program = build_static(project, "bench", "nslife-bench", Chatter::OnFailure)?;
+    let bpftrace = bpftrace::find_or_fetch(&project.cache)?;
+    let workshop = Workshop::set_up(
+        project.clone(),
+        &hardware.accelerator,
+        builds,
+        Chatter::OnFailure,
+    )?;
+    let mut command: Vec<OsString> = vec![program.into()];
+    command.extend(["--bpftrace".into(), bpftrace.program.into()]);
+    if let Some(libraries) = bpftrace.libraries {
+        command.extend(["--bpftrace-libraries".into(), libraries]);
+    }
+    command.extend(["--tracker".into(), tracker.into()]);
+    match extent {
+        Extent::Short => command.push("--short".into()),
+        Extent::Rounds(rounds) => command.extend(["--rounds".into(), rounds.to_string().into()]),
+    }
+    let job = workshop.job(kernel.series, command, &[], &[], env::current_dir()?)?;
+    let run = Run {
+        tools: &workshop.tools,
+        kernel,
+        vm_init: &workshop.vm_init,
+        job: &job,
+        hardware: &hardware,
+        kernel_arguments: "",
+        timeout: TIMEOUT,
+    };
+    let mut output = Vec::new();
+    let package = &kernel.package;
+    eprintln!("xtask: measuring in a virtual machine of {package}");
+    match run.run(&mut output, &mut io::stderr())? {
+        Outcome::Exited(0) => Figure::parse_all(&String::from_utf8_lossy(&output)),
+        Outcome::Exited(status) => bail!("{package}: the program ended with status {status}"),
+        Outcome::Interrupted(signal) => bail!("interrupted by signal {signal}"),
+        Outcome::TimedOut(logs) => bail!("{package}: not done after {TIMEOUT:?}{logs}"),
+        Outcome::Died(logs) => bail!("{package}: the machine died{logs}"),
+    }
+}
