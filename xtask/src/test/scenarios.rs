@@ -245,8 +245,9 @@ fn run_suite(
             .context("the target folder's path is not text")?;
         anyhow::Ok((name.to_owned(), value.to_owned()))
     };
-    let mut command = vec![program.into(), "--output".into(), "json".into()];
+    let mut command = vec![program.into()];
     command.extend(suite.arguments.iter().cloned());
+    command.extend(["--output".into(), "json".into()]);
     let job = workshop.job(
         series,
         command,
