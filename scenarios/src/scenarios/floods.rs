@@ -81,6 +81,12 @@ pub(super) fn flood_of_user_namespaces(world: &World) -> Result<String> {
     }
     let full = lost(&metrics, "ring_full")?;
     let walks = metrics.plain("nslife_resyncs_total")?;
+    let recursion = lost(&metrics, "recursion")?;
+    same(
+        "whether it walked for losses",
+        full + recursion > 0.0,
+        walks > 0.0,
+    )?;
     // At most one a second, and one more for what was lost in the end.
     ensure!(
         walks <= took.as_secs_f64() + 2.0,
@@ -104,11 +110,10 @@ pub(super) fn flood_of_user_namespaces(world: &World) -> Result<String> {
     daemon.stop()?;
     Ok(format!(
         "{} user namespaces ({VARIABLE}) in {:.1} s, {seen} of them seen to be created, {full} \
-         records lost to a full ring buffer and {} to recursion, {walks} walks; root's namespace \
+         records lost to a full ring buffer and {recursion} to recursion, {walks} walks; root's namespace \
          noticed after {:.1} s; {:.1} MiB more memory than the {:.1} at rest",
         share * FLOODERS as u32,
         took.as_secs_f64(),
-        lost(&metrics, "recursion")?,
         noticed.as_secs_f64(),
         grown / 1024.0 / 1024.0,
         at_rest / 1024.0 / 1024.0,
