@@ -185,6 +185,7 @@ prop_compose! {
         tasks in prop::collection::vec(tasks(), 0..4),
         procfs in prop::collection::vec((times(), keys(), keys()), 0..4),
         inits in prop::collection::vec((keys(), 0_u32..4, 0_u32..33), 0..4),
+        gone in prop::collection::vec(keys(), 0..4),
     ) -> Walk {
         Walk {
             started_at,
@@ -192,6 +193,7 @@ prop_compose! {
             all_tasks,
             all_of,
             all_superblocks,
+            gone,
             inits: inits
                 .into_iter()
                 .filter_map(|(pid_ns, pid, level)| {
