@@ -33,7 +33,7 @@ const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
 const SEEDS: [u64; 3] = [1, 3, 6];
 
 /// How many namespaces it makes of each.
-const SHORT: u32 = 400;
+const SHORT: u32 = 200;
 
 /// Make namespaces of all types come and go at random while a daemon watches, and compare what it
 /// knows with what there is.
