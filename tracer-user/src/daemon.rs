@@ -225,6 +225,7 @@ async fn watch(
                 let findings = audits.go_on(&mut engine, &mut transitions);
                 if let Some(findings) = findings.map_err(DaemonError::Engine)? {
                     metrics.audit(&findings);
+                    memory::give_back();
                 }
             }
             Some(request) = asked.recv(), if !audits.is_under_way() => match request {

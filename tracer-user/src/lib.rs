@@ -10,7 +10,7 @@ pub mod daemon;
 pub mod decode;
 pub mod engine;
 pub mod http;
-mod memory;
+pub mod memory;
 pub mod model;
 pub mod plan;
 pub mod signals;

@@ -1,4 +1,15 @@
-//! Memory that was needed only at the start.
+//! What the allocator may keep.
+
+/// Has all threads share one heap. To be called before there are any: otherwise each of them gets
+/// one of its own, and a walk, whose memory is given back when it is over, leaves some in whichever
+/// thread it ran.
+pub fn one_heap() {
+    // SAFETY: it takes numbers, and there is no other thread that allocates.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
 
 /// Gives memory of the heap that nobody uses back to the kernel. To be called when something big
 /// has been dropped: the allocator would keep what lies between the small pieces that are left,

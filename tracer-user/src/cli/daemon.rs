@@ -8,6 +8,7 @@ use nslife::{
     daemon::{self, Config, Control},
     engine::{MAX_NAMESPACES, Options, RingSize},
     http::{ListenAddress, TelemetryPath},
+    memory,
 };
 use tracing::level_filters::LevelFilter;
 
@@ -99,6 +100,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_max_level(LevelFilter::from(args.log_level))
         .init();
+    memory::one_heap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // One for the engine, one for those who ask.
         .worker_threads(2)
