@@ -159,6 +159,6 @@ mod tests {
         let seeds = arguments[1].to_str().unwrap();
         let (_, seeds) = seeds.split_once('=').unwrap();
         assert_eq!(seeds.split(',').count(), SEEDS.len());
-        assert_eq!(arguments[2], "--namespaces=400");
+        assert_eq!(arguments[2], format!("--namespaces={SHORT}").as_str());
     }
 }
