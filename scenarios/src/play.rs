@@ -85,13 +85,7 @@ fn leave_socket(keeper: &Puppet) -> Result<File> {
         maker.map_root()?;
     }
     maker.unshare(&[Net])?;
-    let home = keeper.open("/proc/self/ns/net")?;
-    let away = keeper.open(&maker.link("net"))?;
-    keeper.enter(away)?;
-    let socket = keeper.socket()?;
-    keeper.enter(home)?;
-    keeper.close(home)?;
-    keeper.close(away)?;
+    let socket = keeper.socket_in(&maker)?;
     maker.end()?;
     Ok(socket)
 }

@@ -97,6 +97,18 @@ impl Puppet {
         self.get_file(&Order::Socket)
     }
 
+    /// Makes a socket in another's network namespace, and comes back.
+    pub(crate) fn socket_in(&self, other: &Puppet) -> Result<File> {
+        let home = self.open("/proc/self/ns/net")?;
+        let away = self.open(&other.link("net"))?;
+        self.enter(away)?;
+        self.close(away)?;
+        let socket = self.socket()?;
+        self.enter(home)?;
+        self.close(home)?;
+        Ok(socket)
+    }
+
     /// Opens the network namespace of a socket.
     pub(crate) fn net_of_socket(&self, socket: File) -> Result<File> {
         self.get_file(&Order::NetOfSocket { file: socket.0 })

@@ -166,13 +166,7 @@ pub(super) fn socket_alone(world: &World) -> Result<()> {
 
 /// Leaves a socket of the sitter's in the network namespace of another, and nothing else.
 pub(super) fn socket_in(stage: &mut Stage<'_>, sitter: &Puppet, other: &Puppet) -> Result<File> {
-    let home = sitter.open("/proc/self/ns/net")?;
-    let away = sitter.open(&other.link("net"))?;
-    sitter.enter(away)?;
-    sitter.close(away)?;
-    let socket = sitter.socket()?;
-    sitter.enter(home)?;
-    sitter.close(home)?;
+    let socket = sitter.socket_in(other)?;
     stage.changes(&sitter.task(), &[setns(&["net"]), setns(&["net"])])?;
     Ok(socket)
 }

@@ -298,13 +298,7 @@ fn file_of_net(keeper: &Puppet) -> Result<File> {
 fn socket_of_net(keeper: &Puppet) -> Result<File> {
     let maker = Puppet::start("maker")?;
     maker.unshare(&[User, Net])?;
-    let home = keeper.open("/proc/self/ns/net")?;
-    let away = keeper.open(&maker.link("net"))?;
-    keeper.enter(away)?;
-    let socket = keeper.socket()?;
-    keeper.enter(home)?;
-    keeper.close(home)?;
-    keeper.close(away)?;
+    let socket = keeper.socket_in(&maker)?;
     maker.end()?;
     Ok(socket)
 }
