@@ -192,6 +192,17 @@ impl Daemon {
         self.process.id()
     }
 
+    /// How much memory it has that stands for no file, bytes: what it allocated.
+    pub(crate) fn anonymous_memory(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let field = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix("kB"))
+            .with_context(|| format!("{path} has no RssAnon in kB"))?;
+        Ok(field.trim().parse::<u64>()? * 1024)
+    }
+
     /// Asks it to stop, and waits until it has said so and has done so.
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         terminate(&self.process)?;

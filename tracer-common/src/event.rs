@@ -539,24 +539,11 @@ pub enum Counter {
     /// Tasks that a walk put into the set of those with credentials in a user
     /// namespace, or took out of it.
     CredsCorrected = 5,
-    /// Namespaces put on the kernel's lists (6.18 and later). From here on in
-    /// pairs: two programs look at the same, and whoever sees it first counts.
-    Added = 6,
-    /// See [`Self::Added`].
-    AddedAgain = 7,
-    /// Namespaces taken off the kernel's lists (6.18 and later).
-    Removed = 8,
-    /// See [`Self::Removed`].
-    RemovedAgain = 9,
-    /// Inode numbers given back.
-    Freed = 10,
-    /// See [`Self::Freed`].
-    FreedAgain = 11,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 6;
     /// All, in index order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::RingFull,
@@ -565,12 +552,6 @@ impl Counter {
         Self::Exits,
         Self::Records,
         Self::CredsCorrected,
-        Self::Added,
-        Self::AddedAgain,
-        Self::Removed,
-        Self::RemovedAgain,
-        Self::Freed,
-        Self::FreedAgain,
     ];
 }
 

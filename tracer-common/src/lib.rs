@@ -9,5 +9,7 @@
 
 pub mod event;
 pub mod kind;
+pub mod known;
 pub mod layout;
+pub mod twins;
 pub mod walk;

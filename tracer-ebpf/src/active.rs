@@ -5,7 +5,7 @@
 //! the rule of [`crate::known`]. Looking only for counts of 0 and 1 would not
 //! do: two gets can both read 2.
 
-use aya_ebpf::{helpers::generated::bpf_loop, macros::fexit, programs::FExitContext};
+use aya_ebpf::{helpers::generated::bpf_loop, programs::FExitContext};
 use tracer_common::{
     event::{Cause, What},
     kind::NsKind,
@@ -17,6 +17,7 @@ use crate::{
     known::{Known, Reading, Watched, observe, remember, unreport},
     mem::{number, offset, read},
     select,
+    twins::programs,
 };
 
 /// Deepest nesting of user namespaces that the kernel allows, and one.
@@ -111,13 +112,13 @@ extern "C" fn climb_step(_index: u32, climb: *mut Climb) -> i64 {
 /// The namespace and its owners: a count that left or reached zero has moved
 /// theirs too, and the caller still holds them all.
 #[inline(always)]
-fn changed(ctx: &FExitContext, rises: bool) -> i32 {
+fn changed(ctx: &FExitContext, rises: bool) {
     if read::<u64>(ctx.arg(0), offset!(ns_id)) <= LAST_INITIAL_ID {
-        return 0;
+        return;
     }
     let key = number(ctx, 0);
     let Some(kind) = kind_of(key) else {
-        return 0;
+        return;
     };
     let mut climb = Climb {
         key,
@@ -141,19 +142,23 @@ fn changed(ctx: &FExitContext, rises: bool) -> i32 {
     if climb.has_pulled != 0 {
         emit::namespace(What::ClimbEnded, 0, key, kind, 0);
     }
-    0
 }
 
 /// `void __ns_ref_active_get(struct ns_common *ns)`. Always called by the
 /// task that starts to use the namespace.
-#[fexit]
-pub fn active_get(ctx: FExitContext) -> i32 {
-    changed(&ctx, true)
+#[inline(always)]
+fn on_active_get(ctx: &FExitContext) {
+    changed(ctx, true);
 }
 
 /// `void __ns_ref_active_put(struct ns_common *ns)`. Called by whoever
 /// happens to drop the last user: nobody to name.
-#[fexit]
-pub fn active_put(ctx: FExitContext) -> i32 {
-    changed(&ctx, false)
+#[inline(always)]
+fn on_active_put(ctx: &FExitContext) {
+    changed(ctx, false);
+}
+
+programs! {
+    fexit active_get, active_get_again: on_active_get;
+    fexit active_put, active_put_again: on_active_put;
 }

@@ -11,7 +11,6 @@
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
 use tracer_common::{
@@ -26,6 +25,7 @@ use crate::{
     maps::{CREDS, count},
     mem::{constant, current, kind_layout, offset, read},
     select,
+    twins::programs,
 };
 
 /// `task_struct.exit_state`: about to be released (`EXIT_DEAD`). Every way to
@@ -215,21 +215,19 @@ pub fn sweep(task: u64, cred: &Cred, walk_started: u64) {
 }
 
 /// Up to 6.18: `int copy_creds(struct task_struct *p, …)`: a task is made.
-#[fexit]
-pub fn cred_copied(ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_cred_copied(ctx: &FExitContext) {
     let result: i32 = ctx.arg(2);
     if result == 0 {
         taken(ctx.arg(0));
     }
-    0
 }
 
 /// 6.19+: `void get_cred_namespaces(struct task_struct *tsk)`, at the end of
 /// the same.
-#[fentry]
-pub fn cred_taken(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_cred_taken(ctx: &FEntryContext) {
     taken(ctx.arg(0));
-    0
 }
 
 #[inline(always)]
@@ -246,14 +244,14 @@ fn taken(task: u64) {
 
 /// `int commit_creds(struct cred *new)`: the running task is about to change
 /// its credentials. Most changes stay in the user namespace.
-#[fentry]
-pub fn cred_changed(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_cred_changed(ctx: &FEntryContext) {
     let task = current();
     let new: u64 = ctx.arg(0);
     let old: u64 = read(task, offset!(task_real_cred));
     let field = offset!(cred_user_ns);
     if read::<u64>(old, field) == read::<u64>(new, field) {
-        return 0;
+        return;
     }
     let why = Why {
         cause: Cause::CredChanged as u32,
@@ -263,25 +261,22 @@ pub fn cred_changed(ctx: FEntryContext) -> i32 {
         0 => leave(task, || why),
         key => enter(task, key, why),
     }
-    0
 }
 
 /// A task is reaped. 6.19+ `void exit_cred_namespaces(struct task_struct
 /// *tsk)`, before `void cgroup_release(struct task_struct *task)`: unlike
 /// `release_task` both run once for each task, also for a leader that goes
 /// with its last thread.
-#[fentry]
-pub fn cred_dropped(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_cred_dropped(ctx: &FEntryContext) {
     dropped(ctx.arg(0));
-    0
 }
 
 /// Up to 6.18: `void exit_creds(struct task_struct *tsk)`: a fork fails; or a
 /// task is freed, which has left long ago.
-#[fentry]
-pub fn cred_freed(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_cred_freed(ctx: &FEntryContext) {
     dropped(ctx.arg(0));
-    0
 }
 
 /// Nobody is named: whoever reaps a task only cleans up.
@@ -299,4 +294,12 @@ fn dropped(task: u64) {
             flags: 0,
         }
     });
+}
+
+programs! {
+    fexit cred_copied, cred_copied_again: on_cred_copied;
+    fentry cred_taken, cred_taken_again: on_cred_taken;
+    fentry cred_changed, cred_changed_again: on_cred_changed;
+    fentry cred_dropped, cred_dropped_again: on_cred_dropped;
+    fentry cred_freed, cred_freed_again: on_cred_freed;
 }

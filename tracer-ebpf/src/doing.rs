@@ -7,10 +7,10 @@
 //! only while it is true. What is left are credentials and pids, which go with
 //! every fork and exit and are told apart by the type of the namespace.
 
-use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, programs::FExitContext};
 use tracer_common::{event::Cause, kind::NsKind, layout::ABSENT};
 
-use crate::{emit::UNKNOWN_CAUSE, known::Known, maps::DOING, mem::offset};
+use crate::{emit::UNKNOWN_CAUSE, known::Known, maps::DOING, mem::offset, twins::programs};
 
 /// The running thread begins to do this.
 #[inline(always)]
@@ -19,12 +19,6 @@ pub fn begin(cause: Cause) {
         // An LRU map makes room. Should it fail the cause will be unknown.
         let _ = DOING.insert(bpf_get_current_pid_tgid(), cause as u32, 0);
     }
-}
-
-/// It has done it.
-#[inline(always)]
-fn end() {
-    let _ = DOING.remove(bpf_get_current_pid_tgid());
 }
 
 /// Why the running thread takes or drops an active reference to this
@@ -44,21 +38,15 @@ pub fn cause(known: *mut Known, kind: NsKind, rises: bool) -> u32 {
     }
 }
 
-/// One program per function that marks its thread.
-macro_rules! end_programs {
-    ($($name:ident;)+) => {$(
-        /// See the attach plan for the kernel function.
-        #[fexit]
-        pub fn $name(_ctx: FExitContext) -> i32 {
-            end();
-            0
-        }
-    )+};
+/// The function that marked its thread has returned.
+#[inline(always)]
+fn on_end(_ctx: &FExitContext) {
+    let _ = DOING.remove(bpf_get_current_pid_tgid());
 }
 
-end_programs! {
-    nsproxy_got;
-    nsproxy_put;
-    nsfs_inited;
-    nsfs_gone;
+programs! {
+    fexit nsproxy_got, nsproxy_got_again: on_end;
+    fexit nsproxy_put, nsproxy_put_again: on_end;
+    fexit nsfs_inited, nsfs_inited_again: on_end;
+    fexit nsfs_gone, nsfs_gone_again: on_end;
 }

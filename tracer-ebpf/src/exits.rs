@@ -10,7 +10,7 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::{macros::fentry, programs::FEntryContext};
+use aya_ebpf::programs::FEntryContext;
 use tracer_common::event::{
     CHILDREN, Counter, ExitEvent, Header, MORE_CHILDREN, ReapEvent, TaskInfo, What,
 };
@@ -21,6 +21,7 @@ use crate::{
     maps::{ADOPTED, EXITED, LEAVING, count},
     mem::{current, offset, peek, read},
     select,
+    twins::programs,
 };
 
 /// A child of a task that exits.
@@ -108,26 +109,25 @@ fn fill_header(header: *mut Header, what: What, task: u64) {
     clippy::needless_borrows_for_generic_args,
     reason = "by value it would be put together on the stack, which is small"
 )]
-#[fentry]
-pub fn task_left(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_task_left(ctx: &FEntryContext) {
     let task: u64 = ctx.arg(0);
     if task != current() {
         // A child that never ran: its parent cleans up.
-        return 0;
+        return;
     }
     let dropped_at = now();
     if EXITED.insert(task, dropped_at, 0).is_err() || LEAVING.insert(task, &NOBODY, 0).is_err() {
         count(Counter::MapFull);
-        return 0;
+        return;
     }
     let Some(leaving) = LEAVING.get_ptr_mut(task) else {
-        return 0;
+        return;
     };
     // SAFETY: the entry is this task's own, and nobody else looks at it before
     // it has handed its children over.
     unsafe { (*leaving).dropped_at = dropped_at };
     note_children(task, leaving);
-    0
 }
 
 /// Follows the list of children. Others may change it meanwhile, so nothing in
@@ -167,8 +167,8 @@ fn note_children(task: u64, leaving: *mut Leaving) {
 
 /// `void proc_exit_connector(struct task_struct *task)`, or `void
 /// do_task_dead(void)`: the running task has handed its children over.
-#[fentry]
-pub fn task_handed_over(_ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_task_handed_over(_ctx: &FEntryContext) {
     let task = current();
     match LEAVING.get_ptr_mut(task) {
         Some(leaving) => {
@@ -184,7 +184,6 @@ pub fn task_handed_over(_ctx: FEntryContext) -> i32 {
             }
         }
     }
-    0
 }
 
 /// Fills the record of an exit, with room for the children.
@@ -286,12 +285,12 @@ fn adopted(child: u64, start_time: u64, parent: TaskInfo) {
 /// 6.19+ `void exit_cred_namespaces(struct task_struct *tsk)`, before `void
 /// cgroup_release(struct task_struct *task)`: once for each task that is
 /// reaped, see [`crate::cred::cred_dropped`].
-#[fentry]
-pub fn task_reaped(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_task_reaped(ctx: &FEntryContext) {
     let task: u64 = ctx.arg(0);
     if read::<u32>(task, offset!(task_exit_state)) == 0 {
         // A fork failed.
-        return 0;
+        return;
     }
     let running = current();
     let parent = info_of(peek(task, offset!(task_real_parent)));
@@ -307,7 +306,6 @@ pub fn task_reaped(ctx: FEntryContext) -> i32 {
     }
     reaped(task, running, &parent);
     select::forget_if_reaped(task);
-    0
 }
 
 #[inline(never)]
@@ -338,4 +336,10 @@ fn reaped(task: u64, running: u64, parent: &TaskInfo) -> i32 {
     entry.submit(0);
     let _ = EXITED.remove(task);
     0
+}
+
+programs! {
+    fentry task_left, task_left_again: on_task_left;
+    fentry task_handed_over, task_handed_over_again: on_task_handed_over;
+    fentry task_reaped, task_reaped_again: on_task_reaped;
 }

@@ -10,6 +10,7 @@
 //! when the state is another than the one reported last.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
+pub use tracer_common::known::Known;
 use tracer_common::{event::Counter, kind::NsKind};
 
 use crate::{
@@ -38,51 +39,6 @@ const FREEING_NET: u64 = 300_000_000_000;
 
 /// Attempts to store a reading.
 const MAX_TRIES: u32 = 4;
-
-/// What is remembered of one namespace.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Known {
-    /// Address of its `ns_common`, to tell it from an earlier or later
-    /// holder of the same inode number.
-    pub key: u64,
-    /// Last sequence number drawn.
-    drawn: u64,
-    /// Last report of whether its active count is above zero.
-    active: u64,
-    /// Last report of whether tasks keep it active.
-    tasks: u64,
-    /// Tasks whose real credentials are in this user namespace.
-    creds: u64,
-    /// When a walk first found that nothing refers to it, `CLOCK_BOOTTIME`; 0
-    /// if none did.
-    unused: u64,
-    /// How often its last reference was dropped: not zero once that was said.
-    parted: u64,
-    /// A `NsKind`.
-    pub kind: u32,
-    /// The [`Cause`](tracer_common::event::Cause) of the last change of `creds`
-    /// from 0 or to 0; 0 if not known.
-    pub creds_cause: u32,
-}
-
-impl Known {
-    /// One of which nothing was reported yet.
-    #[inline(always)]
-    pub fn new(key: u64, kind: NsKind) -> Self {
-        Self {
-            key,
-            drawn: 0,
-            active: 0,
-            tasks: 0,
-            creds: 0,
-            unused: 0,
-            parted: 0,
-            kind: kind as u32,
-            creds_cause: 0,
-        }
-    }
-}
 
 /// A state that is watched.
 #[derive(Clone, Copy)]
@@ -162,20 +118,6 @@ fn word(known: *mut Known, watched: Watched) -> Word {
 pub fn creds(known: *mut Known) -> Word {
     // SAFETY: as for `word`.
     unsafe { Word::new(&raw mut (*known).creds) }
-}
-
-/// True for the first who says that its last reference was dropped.
-#[inline(always)]
-pub fn part(known: *mut Known) -> bool {
-    // SAFETY: as for `word`.
-    unsafe { Word::new(&raw mut (*known).parted) }.fetch_add(1) == 0
-}
-
-/// Whether somebody has said so.
-#[inline(always)]
-pub fn has_parted(known: *mut Known) -> bool {
-    // SAFETY: as for `word`.
-    unsafe { Word::new(&raw mut (*known).parted) }.load() > 0
 }
 
 /// Reads a state by the rule above.

@@ -28,6 +28,7 @@ mod nsproxy;
 mod pid;
 mod procfs;
 mod select;
+mod twins;
 mod walk;
 mod zap;
 

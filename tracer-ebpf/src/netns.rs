@@ -3,7 +3,6 @@
 
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
-    macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
 use tracer_common::event::Phase;
@@ -11,6 +10,7 @@ use tracer_common::event::Phase;
 use crate::{
     emit::{self, now},
     maps::NET_ROUND,
+    twins::programs,
 };
 
 /// What is known of the round that goes on. Times are those of
@@ -38,10 +38,10 @@ fn own_round() -> Option<*mut Round> {
 }
 
 /// `void cleanup_net(struct work_struct *work)`: it takes all that are queued.
-#[fentry]
-pub fn net_cleanup_begins(_ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_net_cleanup_begins(_ctx: &FEntryContext) {
     let Some(round) = NET_ROUND.get_ptr_mut(0) else {
-        return 0;
+        return;
     };
     // SAFETY: a map value, and there is no other round: see `NET_ROUND`.
     unsafe {
@@ -51,12 +51,11 @@ pub fn net_cleanup_begins(_ctx: FEntryContext) -> i32 {
         (*round).exits_end = 0;
         emit::net_cleanup(Phase::Begin, &*round, 0);
     }
-    0
 }
 
 /// The same, left: all of them are gone.
-#[fexit]
-pub fn net_cleanup_ends(_ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_net_cleanup_ends(_ctx: &FExitContext) {
     if let Some(round) = own_round() {
         // SAFETY: see `own_round`.
         unsafe {
@@ -64,15 +63,14 @@ pub fn net_cleanup_ends(_ctx: FExitContext) -> i32 {
             emit::net_cleanup(Phase::End, &*round, now());
         }
     }
-    0
 }
 
 /// `void ops_undo_list(const struct list_head *ops_list, …)`, once in a round;
 /// where that is missing (6.1) `void ops_exit_list(const struct
 /// pernet_operations *ops, struct list_head *net_exit_list)`, once for each
 /// part of the network. Both are called elsewhere, too.
-#[fentry]
-pub fn net_exits_begin(_ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_net_exits_begin(_ctx: &FEntryContext) {
     if let Some(round) = own_round() {
         // SAFETY: see `own_round`.
         unsafe {
@@ -81,15 +79,20 @@ pub fn net_exits_begin(_ctx: FEntryContext) -> i32 {
             }
         }
     }
-    0
 }
 
 /// The same, left.
-#[fexit]
-pub fn net_exits_end(_ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_net_exits_end(_ctx: &FExitContext) {
     if let Some(round) = own_round() {
         // SAFETY: see `own_round`.
         unsafe { (*round).exits_end = now() };
     }
-    0
+}
+
+programs! {
+    fentry net_cleanup_begins, net_cleanup_begins_again: on_net_cleanup_begins;
+    fexit net_cleanup_ends, net_cleanup_ends_again: on_net_cleanup_ends;
+    fentry net_exits_begin, net_exits_begin_again: on_net_exits_begin;
+    fexit net_exits_end, net_exits_end_again: on_net_exits_end;
 }

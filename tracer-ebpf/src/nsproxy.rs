@@ -4,7 +4,6 @@ use core::hint::black_box;
 
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
-    macros::{btf_tracepoint, fentry, fexit},
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use tracer_common::{
@@ -18,6 +17,7 @@ use crate::{
     maps::{EXECS, UNSHARED, count},
     mem::{current, number, offset, read, read_or},
     select,
+    twins::programs,
 };
 
 /// `task_struct.flags`: getting shut down (`PF_EXITING`).
@@ -43,23 +43,21 @@ fn nsproxy_of(task: u64) -> u64 {
 
 /// 6.19+: `void nsproxy_ns_active_get(struct nsproxy *ns)`, called when a new
 /// nsproxy is put to use, never when it is merely shared.
-#[fentry]
-pub fn nsproxy_get(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_nsproxy_get(ctx: &FEntryContext) {
     doing::begin(Cause::NsproxyInstalled);
     installed(ctx.arg(0));
-    0
 }
 
 /// Up to 6.18: `int copy_namespaces(flags, struct task_struct *tsk)`; on most
 /// forks the child shares its parent's, and there is nothing to say.
-#[fexit]
-pub fn nsproxy_copied(ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_nsproxy_copied(ctx: &FExitContext) {
     let result: i32 = ctx.arg(2);
     let nsproxy = nsproxy_of(ctx.arg(1));
     if result == 0 && nsproxy != 0 && nsproxy != nsproxy_of(current()) {
         installed(nsproxy);
     }
-    0
 }
 
 #[inline(always)]
@@ -76,8 +74,8 @@ fn installed(nsproxy: u64) {
 
 /// Tracepoint `task_newtask(struct task_struct *task, unsigned long flags)`:
 /// the child has its number and does not run yet.
-#[btf_tracepoint(function = "task_newtask")]
-pub fn task_new(ctx: BtfTracePointContext) -> i32 {
+#[inline(always)]
+fn on_task_new(ctx: &BtfTracePointContext) {
     let child: u64 = ctx.arg(0);
     let selected = select::inherit(child);
     let (from, to) = (nsproxy_of(current()), nsproxy_of(child));
@@ -91,15 +89,14 @@ pub fn task_new(ctx: BtfTracePointContext) -> i32 {
             to,
         );
     }
-    0
 }
 
 /// `int unshare_nsproxy_namespaces(flags, struct nsproxy **new_nsp, …)`:
 /// remembers what it made, for the switch that follows.
-#[fexit]
-pub fn unshared(ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_unshared(ctx: &FExitContext) {
     let result: i32 = ctx.arg(4);
-    let made: u64 = read(number(&ctx, 1), 0);
+    let made: u64 = read(number(ctx, 1), 0);
     if result == 0 && made != 0 {
         // An LRU map makes room; without the mark the reason would read
         // "setns", which is counted as a loss.
@@ -110,26 +107,25 @@ pub fn unshared(ctx: FExitContext) -> i32 {
             count(Counter::MapFull);
         }
     }
-    0
 }
 
 /// `void switch_task_namespaces(struct task_struct *p, struct nsproxy *new)`.
 /// Exits have a hook of their own, since some kernels inline this one there;
 /// so has exec.
-#[fentry]
-pub fn switched(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_switched(ctx: &FEntryContext) {
     let new: u64 = ctx.arg(1);
     if new == 0 {
-        return 0;
+        return;
     }
     let task: u64 = ctx.arg(0);
     if task != current() {
         switched_by_another(task, Reason::Setns, new);
-        return 0;
+        return;
     }
     let thread = bpf_get_current_pid_tgid();
     if EXECS.get_ptr(thread).is_some() {
-        return 0;
+        return;
     }
     // SAFETY: the entry is this thread's own; nobody else writes it.
     let reason = match unsafe { UNSHARED.get(thread) } {
@@ -145,7 +141,6 @@ pub fn switched(ctx: FEntryContext) -> i32 {
         Subject::At(nsproxy_of(task)),
         new,
     );
-    0
 }
 
 /// Only a task itself changes its nsproxy, but for a fork, before the child
@@ -171,8 +166,8 @@ fn switched_by_another(task: u64, reason: Reason, new: u64) -> i32 {
 
 /// `int exec_task_namespaces(void)`, entered: an exec changes the nsproxy
 /// only if the task asked for another time namespace for its children.
-#[fentry]
-pub fn exec_begins(_ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_exec_begins(_ctx: &FEntryContext) {
     let nsproxy = nsproxy_of(current());
     let now: u64 = read_or(nsproxy, offset!(nsproxy_slots[Slot::Time as usize]), 0);
     let next = read_or(
@@ -181,7 +176,7 @@ pub fn exec_begins(_ctx: FEntryContext) -> i32 {
         0,
     );
     if now == next {
-        return 0;
+        return;
     }
     let thread = bpf_get_current_pid_tgid();
     if EXECS.insert(thread, NO_NSPROXY, 0).is_err() {
@@ -190,14 +185,12 @@ pub fn exec_begins(_ctx: FEntryContext) -> i32 {
     if let Some(before) = EXECS.get_ptr_mut(thread) {
         fill_nsproxy(before, nsproxy);
     }
-    0
 }
 
 /// `int exec_task_namespaces(void)`, left.
-#[fexit]
-pub fn exec_ends(_ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_exec_ends(_ctx: &FExitContext) {
     exec_switched(0);
-    0
 }
 
 /// If this thread is in an exec that has left an nsproxy, says so, once. With
@@ -228,13 +221,13 @@ fn exec_switched(freed: u64) {
 
 /// 6.19+ `exit_nsproxy_namespaces`, before `exit_task_namespaces(struct
 /// task_struct *p)`: every exit, and every fork that fails late.
-#[fentry]
-pub fn task_exit(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_task_exit(ctx: &FEntryContext) {
     let task: u64 = ctx.arg(0);
     if task != current() {
         // A child that never ran: its parent cleans up.
         switched_by_another(task, Reason::Exit, 0);
-        return 0;
+        return;
     }
     count(Counter::Exits);
     if select::current() {
@@ -243,7 +236,6 @@ pub fn task_exit(ctx: FEntryContext) -> i32 {
         select::has_left(nsproxy);
         select::forget_if_last(task);
     }
-    0
 }
 
 #[inline(always)]
@@ -272,8 +264,8 @@ fn in_use(task: u64, nsproxy: u64) -> u32 {
 
 /// 6.19+ `nsproxy_ns_active_put`, before `free_nsproxy(struct nsproxy *ns)`:
 /// the last count is gone, its namespaces are still held.
-#[fentry]
-pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_nsproxy_freed(ctx: &FEntryContext) {
     let nsproxy: u64 = ctx.arg(0);
     doing::begin(Cause::NsproxyDropped);
     let task = current();
@@ -283,7 +275,7 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
         left_by_exit(nsproxy, 0);
     }
     exec_switched(nsproxy);
-    emit::nsproxy_freed(nsproxy, in_use(task, number(&ctx, 0)));
+    emit::nsproxy_freed(nsproxy, in_use(task, number(ctx, 0)));
     // An unshare that failed after making this one leaves its mark.
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: the entry is this thread's own; nobody else writes it.
@@ -292,5 +284,16 @@ pub fn nsproxy_freed(ctx: FEntryContext) -> i32 {
     {
         let _ = UNSHARED.remove(thread);
     }
-    0
+}
+
+programs! {
+    task_newtask task_new, task_new_again: on_task_new;
+    fentry nsproxy_get, nsproxy_get_again: on_nsproxy_get;
+    fexit nsproxy_copied, nsproxy_copied_again: on_nsproxy_copied;
+    fexit unshared, unshared_again: on_unshared;
+    fentry switched, switched_again: on_switched;
+    fentry exec_begins, exec_begins_again: on_exec_begins;
+    fexit exec_ends, exec_ends_again: on_exec_ends;
+    fentry task_exit, task_exit_again: on_task_exit;
+    fentry nsproxy_freed, nsproxy_freed_again: on_nsproxy_freed;
 }

@@ -8,7 +8,7 @@
 //! namespace that has come down to no pids never gets another, so its history
 //! is none, some, none, and what was reported need not be read again.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
+use aya_ebpf::programs::FExitContext;
 use tracer_common::{
     event::{Cause, Counter, What},
     kind::NsKind,
@@ -20,6 +20,7 @@ use crate::{
     maps::count,
     mem::{constant, kind_layout, number, offset, read},
     select,
+    twins::programs,
 };
 
 /// `pid_namespace.pid_allocated`: the bit that is not a number, but says that
@@ -56,11 +57,11 @@ fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32, cause: Cause) {
 
 /// `struct pid *alloc_pid(struct pid_namespace *ns, …)`. Whether it worked the
 /// count says.
-#[fexit]
-pub fn pid_allocated(ctx: FExitContext) -> i32 {
-    let pid_ns = number(&ctx, 0);
+#[inline(always)]
+fn on_pid_allocated(ctx: &FExitContext) {
+    let pid_ns = number(ctx, 0);
     if read::<u32>(pid_ns, constant(&kind_layout(NsKind::Pid).level)) == 0 {
-        return 0;
+        return;
     }
     let key = common_of(pid_ns, NsKind::Pid);
     if let Some(known) = remember(read(key, offset!(ns_inum)), key, NsKind::Pid)
@@ -69,21 +70,20 @@ pub fn pid_allocated(ctx: FExitContext) -> i32 {
         let actor = select::own_deed();
         report(known, key, pid_ns, actor, Cause::PidAllocated);
     }
-    0
 }
 
 /// `void free_pid(struct pid *pid)`. Its memory, and with it the namespace,
 /// stays for a grace period, which cannot be over yet; should it be after
 /// all, there is no namespace to be recognized.
-#[fexit]
-pub fn pid_freed(ctx: FExitContext) -> i32 {
-    let pid = number(&ctx, 0);
+#[inline(always)]
+fn on_pid_freed(ctx: &FExitContext) {
+    let pid = number(ctx, 0);
     if read::<u32>(pid, offset!(pid_level)) == 0 {
-        return 0;
+        return;
     }
     let pid_ns = deepest_namespace(pid);
     if allocated(pid_ns).count > 0 {
-        return 0;
+        return;
     }
     let key = common_of(pid_ns, NsKind::Pid);
     if !is_namespace(key, NsKind::Pid) {
@@ -91,7 +91,6 @@ pub fn pid_freed(ctx: FExitContext) -> i32 {
     } else if let Some(known) = remember(read(key, offset!(ns_inum)), key, NsKind::Pid) {
         report(known, key, pid_ns, 0, Cause::PidFreed);
     }
-    0
 }
 
 /// The structure of the deepest pid namespace in which a `struct pid` has a
@@ -113,4 +112,9 @@ pub fn number_at(pid: u64, level: u32) -> u32 {
 #[inline(always)]
 fn at_level(pid: u64, level: u32) -> u64 {
     pid + u64::from(offset!(pid_numbers)) + u64::from(level) * u64::from(offset!(upid_size))
+}
+
+programs! {
+    fexit pid_allocated, pid_allocated_again: on_pid_allocated;
+    fexit pid_freed, pid_freed_again: on_pid_freed;
 }

@@ -1,10 +1,7 @@
 //! Superblocks of procfs: each keeps the pid namespace that it shows
 //! allocated, also when nothing keeps it active any more.
 
-use aya_ebpf::{
-    macros::{fentry, fexit},
-    programs::{FEntryContext, FExitContext},
-};
+use aya_ebpf::programs::{FEntryContext, FExitContext};
 use tracer_common::{event::What, kind::NsKind};
 
 use crate::{
@@ -12,6 +9,7 @@ use crate::{
     known::is_initial,
     mem::{offset, peek, read},
     select,
+    twins::programs,
 };
 
 /// Key of the pid namespace that a procfs superblock shows; 0 if it has none
@@ -36,18 +34,21 @@ fn report(what: What, flags: u32, superblock: u64) {
 }
 
 /// `int proc_fill_super(struct super_block *s, struct fs_context *fc)`.
-#[fexit]
-pub fn procfs_mounted(ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn on_procfs_mounted(ctx: &FExitContext) {
     let result: i32 = ctx.arg(2);
     if result == 0 {
         report(What::ProcfsMounted, select::own_deed(), ctx.arg(0));
     }
-    0
 }
 
 /// `void proc_kill_sb(struct super_block *sb)`.
-#[fentry]
-pub fn procfs_gone(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn on_procfs_gone(ctx: &FEntryContext) {
     report(What::ProcfsGone, 0, ctx.arg(0));
-    0
+}
+
+programs! {
+    fexit procfs_mounted, procfs_mounted_again: on_procfs_mounted;
+    fentry procfs_gone, procfs_gone_again: on_procfs_gone;
 }

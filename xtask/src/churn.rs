@@ -35,6 +35,10 @@ const SEEDS: [u64; 3] = [1, 3, 6];
 /// How many namespaces it makes of each.
 const SHORT: u32 = 200;
 
+/// Processors: with fewer, tasks that are preempted in the middle of a program pile up, and programs
+/// are skipped along with their twins.
+const CPUS: u32 = 8;
+
 /// Make namespaces of all types come and go at random while a daemon watches, and compare what it
 /// knows with what there is.
 ///
@@ -98,7 +102,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     println!("seed {seed}");
 
     let project = Project::open()?;
-    let hardware = options.hardware.resolve();
+    let hardware = options.hardware.with_processors(CPUS);
     let program = build::program(&project, PACKAGE, PROGRAM)?;
     let workshop = Workshop::set_up(
         project,

@@ -52,7 +52,7 @@ pub(super) struct Findings {
     pub(super) lost: BTreeMap<String, u64>,
     /// What walks after losses put right since the start.
     pub(super) corrected: u64,
-    /// Resident memory of the daemon, bytes.
+    /// What the daemon has allocated, bytes.
     pub(super) memory: u64,
 }
 
@@ -125,7 +125,7 @@ impl Judge {
             rest,
             lost: lost(&metrics)?,
             corrected: corrected as u64,
-            memory: metrics.plain("process_resident_memory_bytes")? as u64,
+            memory: self.daemon.anonymous_memory()?,
         }))
     }
 

@@ -21,7 +21,7 @@ const PROGRAM: &str = "nslife-faults";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// All that says that a namespace comes, goes, or is in use.
-const HOOKS: &str = "ns_ again_ nsproxy_ active_ cred_ pid_ nsfs_";
+const HOOKS: &str = "ns_ nsproxy_ active_ cred_ pid_ nsfs_";
 
 /// How often an audit may find something before the picture is right, and how long to wait between
 /// two: what was freed without being seen is taken for gone when walks have found it unused for ten

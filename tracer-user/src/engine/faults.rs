@@ -6,7 +6,7 @@ use aya::programs::{BtfTracePoint, FEntry, FExit, ProgramError};
 use super::{
     Engine, StartError,
     error::EngineError,
-    kernel::{self, Kernel},
+    kernel::{self, Kernel, twin_of},
 };
 use crate::plan::{Candidate, HOOKS, How};
 
@@ -48,15 +48,16 @@ impl Kernel {
     }
 
     fn unload(&mut self, candidate: Candidate) -> Result<(), ProgramError> {
-        let program = self
-            .ebpf
-            .program_mut(candidate.program)
-            .ok_or(ProgramError::NotLoaded)?;
-        match candidate.how {
-            How::Fentry => <&mut FEntry>::try_from(program)?.unload(),
-            How::Fexit => <&mut FExit>::try_from(program)?.unload(),
-            How::Tracepoint => <&mut BtfTracePoint>::try_from(program)?.unload(),
+        let twin = twin_of(candidate);
+        for name in twin.as_deref().into_iter().chain([candidate.program]) {
+            let program = self.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+            match candidate.how {
+                How::Fentry => <&mut FEntry>::try_from(program)?.unload()?,
+                How::Fexit => <&mut FExit>::try_from(program)?.unload()?,
+                How::Tracepoint => <&mut BtfTracePoint>::try_from(program)?.unload()?,
+            }
         }
+        Ok(())
     }
 
     fn attach_again(&mut self) -> Result<(), StartError> {

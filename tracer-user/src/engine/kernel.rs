@@ -1,7 +1,6 @@
 //! The kernel programs, loaded and attached: the only user of aya.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _},
@@ -17,7 +16,9 @@ use aya::{
 use aya_log::EbpfLogger;
 use tracer_common::{
     event::Counter,
+    known::Known,
     layout::Layout,
+    twins,
     walk::{RING_START, RingCursor},
 };
 
@@ -80,9 +81,6 @@ const AND_DESCENDANTS: u8 = 1;
 /// memory at once.
 const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
 
-/// `Known` in `tracer-ebpf/src/known.rs`, as words.
-type Known = [u64; 8];
-
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
     pub(super) ebpf: Ebpf,
@@ -95,6 +93,13 @@ pub(super) struct Kernel {
     /// What a test has taken away for a while.
     #[cfg(feature = "faults")]
     pub(super) detached: Vec<Candidate>,
+}
+
+/// The name of the program that stands in for this one when the kernel skips
+/// it, see [`twins`].
+pub(super) fn twin_of(candidate: Candidate) -> Option<String> {
+    let name = candidate.program;
+    twins::slot(name).map(|_| format!("{name}{}", twins::SUFFIX))
 }
 
 /// What the kernel says about itself, before anything is loaded.
@@ -242,31 +247,42 @@ impl Kernel {
         Ok(())
     }
 
+    /// Attaches a program and, before it, its twin: without its program a twin
+    /// does nothing.
     pub(super) fn attach_one(
         &mut self,
         candidate: Candidate,
         btf: &Btf,
     ) -> Result<(), ProgramError> {
+        if let Some(twin) = twin_of(candidate) {
+            self.attach_program(&twin, candidate, btf)?;
+        }
+        self.attach_program(candidate.program, candidate, btf)
+    }
+
+    fn attach_program(
+        &mut self,
+        name: &str,
+        Candidate { function, how, .. }: Candidate,
+        btf: &Btf,
+    ) -> Result<(), ProgramError> {
         // The table and the object file come from one build; a test compares
         // them.
-        let program = self
-            .ebpf
-            .program_mut(candidate.program)
-            .ok_or(ProgramError::NotLoaded)?;
-        match candidate.how {
+        let program = self.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+        match how {
             How::Fentry => {
                 let program: &mut FEntry = program.try_into()?;
-                program.load(candidate.function, btf)?;
+                program.load(function, btf)?;
                 program.attach()?;
             }
             How::Fexit => {
                 let program: &mut FExit = program.try_into()?;
-                program.load(candidate.function, btf)?;
+                program.load(function, btf)?;
                 program.attach()?;
             }
             How::Tracepoint => {
                 let program: &mut BtfTracePoint = program.try_into()?;
-                program.load(candidate.function, btf)?;
+                program.load(function, btf)?;
                 program.attach()?;
             }
         }
@@ -349,7 +365,7 @@ impl Kernel {
         let sum = |counter: Counter| -> Result<u64, EngineError> {
             Ok(counters.get(&(counter as u32), 0)?.iter().sum())
         };
-        let lost = skipped::lost(self.recursion_misses()?, sum)?;
+        let lost = self.lost_recursion()?;
         Ok(KernelTotals {
             lost_ring_full: sum(Counter::RingFull)?,
             lost_map_full: sum(Counter::MapFull)?,
@@ -365,16 +381,25 @@ impl Kernel {
         })
     }
 
-    /// Runs that the kernel skipped because the program was already running
-    /// on that CPU (`bpf_prog_info.recursion_misses`), as the kernel shows
-    /// them beside each program's descriptor.
-    fn recursion_misses(&self) -> Result<BTreeMap<String, u64>, EngineError> {
-        let mut misses = BTreeMap::new();
+    /// What the recursion guard has cost: runs that the kernel skipped because
+    /// the program was already running on that CPU
+    /// (`bpf_prog_info.recursion_misses`), as the kernel shows them beside each
+    /// program's descriptor, and that no twin made up for.
+    fn lost_recursion(&self) -> Result<u64, EngineError> {
+        let map = self
+            .ebpf
+            .map("STOOD_IN")
+            .ok_or(EngineError::NoMap { map: "STOOD_IN" })?;
+        let stood_in: PerCpuArray<_, u64> = map.try_into()?;
+        let mut lost = 0;
         for (name, program) in self.ebpf.programs() {
             // Only what is loaded has a descriptor.
             let Ok(fd) = program.fd() else { continue };
+            if !skipped::counts(name) {
+                continue;
+            }
             let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-            let count = fs::read_to_string(&path)?
+            let misses = fs::read_to_string(&path)?
                 .lines()
                 .find_map(|line| line.strip_prefix("recursion_misses:"))
                 .and_then(|value| value.trim().parse::<u64>().ok())
@@ -384,9 +409,11 @@ impl Kernel {
                         format!("{path} has no recursion_misses"),
                     )
                 })?;
-            misses.insert(name.to_owned(), count);
+            lost += skipped::lost(name, misses, |slot| {
+                Ok::<u64, EngineError>(stood_in.get(&slot, 0)?.iter().sum())
+            })?;
         }
-        Ok(misses)
+        Ok(lost)
     }
 
     /// Those of these that the programs do not remember (any more).
@@ -399,9 +426,8 @@ impl Kernel {
         let mut forgotten = Vec::new();
         for &ns in unmet {
             match known.get(&ns.inum, 0) {
-                // Its address comes first. Another one's means that the number
-                // has been given out anew.
-                Ok([address, ..]) if address == ns.key.address() => {}
+                // Another one's means that the number has been given out anew.
+                Ok(known) if known.key == ns.key.address() => {}
                 Ok(_) | Err(MapError::KeyNotFound) => forgotten.push(ns),
                 Err(error) => return Err(error.into()),
             }
@@ -511,14 +537,12 @@ mod tests {
     fn the_table_and_the_object_name_the_same_programs() {
         let object = aya_obj::Object::parse(OBJECT).unwrap();
         let compiled: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
+        let walks = Part::ALWAYS.into_iter().chain(Part::WITHOUT_LISTS);
+        let twins: Vec<String> = plan::wanted().filter_map(twin_of).collect();
         let planned: BTreeSet<&str> = plan::wanted()
             .map(|candidate| candidate.program)
-            .chain(
-                Part::ALWAYS
-                    .into_iter()
-                    .chain(Part::WITHOUT_LISTS)
-                    .map(|part| part.program),
-            )
+            .chain(twins.iter().map(String::as_str))
+            .chain(walks.map(|part| part.program))
             .collect();
         assert_eq!(compiled, planned);
         assert_eq!(object.license.as_bytes(), b"Dual MIT/GPL");

@@ -29,7 +29,6 @@ const EVENT_IS_CAUSE: Option<(&str, &str)> = Some((
     "the kernel keeps no count that something else would move",
 ));
 const BY_TYPE: Absence = Absence::Fine("each type has a hook of its own here");
-const AGAIN: &str = "the same as its twin, should the kernel skip that";
 const NO_COUNT: Absence = Absence::Fine("this kernel keeps no active count");
 
 /// Without it something is not seen.
@@ -105,25 +104,12 @@ pub const HOOKS: &[Hook] = &[
         "inode numbers given back",
         &[fentry("proc_free_inum", "free_inum")],
     ),
-    sees(
-        "again_ns_freed",
-        AGAIN,
-        &[fentry("proc_free_inum", "free_inum_again")],
-    ),
     Hook {
         absence: BY_TYPE,
         ..sees(
             "ns_last_ref",
             "last reference dropped",
             &[fentry("__ns_tree_remove", "ns_tree_remove")],
-        )
-    },
-    Hook {
-        absence: BY_TYPE,
-        ..sees(
-            "again_ns_last_ref",
-            AGAIN,
-            &[fentry("__ns_tree_remove", "ns_tree_remove_again")],
         )
     },
     last_ref(
@@ -281,14 +267,6 @@ pub const HOOKS: &[Hook] = &[
             "ns_created",
             "new namespaces",
             &[fentry("__ns_tree_add_raw", "ns_tree_add")],
-        )
-    },
-    Hook {
-        absence: BY_TYPE,
-        ..sees(
-            "again_ns_created",
-            AGAIN,
-            &[fentry("__ns_tree_add_raw", "ns_tree_add_again")],
         )
     },
     created(

@@ -66,15 +66,6 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
     ("ns_last_ref_user_nsfs", &[("userns_put", ALL)]),
     ("ns_freed", &[("proc_free_inum", ALL)]),
     (
-        "again_ns_created",
-        &[("__ns_tree_add_raw", Span("6.18", "7.3"))],
-    ),
-    (
-        "again_ns_last_ref",
-        &[("__ns_tree_remove", Span("6.18", "7.3"))],
-    ),
-    ("again_ns_freed", &[("proc_free_inum", ALL)]),
-    (
         "active_get",
         &[("__ns_ref_active_get", Span("6.19", "7.3"))],
     ),

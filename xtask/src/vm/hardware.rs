@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use clap::Args;
+use clap::{Args, value_parser};
 
 /// The hardware of a virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +40,18 @@ impl Hardware {
     }
 }
 
+/// Processors, where nothing speaks for another number.
+const CPUS: u32 = 2;
+
 /// What of it can be chosen on the command line.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HardwareOptions {
     /// Memory of the machine.
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     memory: String,
-    /// Processors of the machine.
-    #[arg(long, value_name = "COUNT", default_value_t = 2)]
-    cpus: u32,
+    /// Processors of the machine [default: 2; for churn 8].
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    cpus: Option<u32>,
     /// QEMU's accelerator [default: kvm where it works, else tcg].
     #[arg(long, value_name = "NAME")]
     accel: Option<String>,
@@ -57,9 +60,14 @@ pub(crate) struct HardwareOptions {
 impl HardwareOptions {
     /// Decides what was left open.
     pub(crate) fn resolve(self) -> Hardware {
+        self.with_processors(CPUS)
+    }
+
+    /// The same, with so many processors unless somebody asks for another number.
+    pub(crate) fn with_processors(self, cpus: u32) -> Hardware {
         Hardware {
             memory: self.memory,
-            cpus: self.cpus,
+            cpus: self.cpus.unwrap_or(cpus),
             accelerator: self.accel.unwrap_or_else(|| {
                 let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
                 let kvm_opens = fs::File::options()
