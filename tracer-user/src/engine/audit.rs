@@ -36,6 +36,7 @@ impl Engine {
         // Before what the walk itself makes the kernel programs say.
         let first = self.tracker.compare(&walk);
         self.drain_all(transitions);
+        self.tracker.tidy(walk.started_at);
         if first.agrees() {
             let corrected = self.kernel.totals()?.creds_corrected;
             return Ok(Begun::Ended(Findings {

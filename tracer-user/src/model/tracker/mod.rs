@@ -159,6 +159,15 @@ impl Tracker {
         self.config
     }
 
+    /// Forgets what was freed too long ago (`CLOCK_BOOTTIME`, nanoseconds) to be
+    /// brought up by anything that is still under way. It is forgotten when
+    /// others are freed, too, without the room being given back.
+    pub fn tidy(&mut self, now: u64) {
+        self.graves.forget_and_shrink(now);
+        self.nsproxy_graves.forget_and_shrink(now);
+        self.procfs_graves.forget_and_shrink(now);
+    }
+
     /// Takes in an event, and appends what it changed.
     pub fn apply(&mut self, event: &Event, transitions: &mut Vec<Transition>) {
         let origin = &event.origin;

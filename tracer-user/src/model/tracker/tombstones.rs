@@ -47,8 +47,23 @@ impl<K: Copy + Eq + Hash, V> Tombstones<K, V> {
     pub(super) fn insert(&mut self, key: K, time: u64, about: V) {
         self.by_key.insert(key, Tombstone { time, about });
         self.order.push_back((time, key));
+        self.forget(time);
+    }
+
+    /// Forgets those that are too old by now, and gives back the room that they
+    /// took.
+    pub(super) fn forget_and_shrink(&mut self, now: u64) {
+        self.forget(now);
+        if self.order.capacity() / 4 > self.order.len() {
+            self.order.shrink_to(self.order.len() * 2);
+            self.by_key.shrink_to(self.order.len() * 2);
+        }
+    }
+
+    /// Forgets those that are too old by now, or too many.
+    fn forget(&mut self, now: u64) {
         while let Some(&(oldest, key)) = self.order.front() {
-            if self.order.len() <= LIMIT && oldest.saturating_add(AGE) >= time {
+            if self.order.len() <= LIMIT && oldest.saturating_add(AGE) >= now {
                 break;
             }
             self.order.pop_front();
@@ -82,6 +97,19 @@ mod tests {
         stones.insert(3, AGE + 1, ());
         assert!(stones.get(&1).is_none());
         assert!(stones.get(&2).is_some());
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let mut stones = Tombstones::new();
+        for key in 0..1000 {
+            stones.insert(key, key, ());
+        }
+        stones.forget_and_shrink(AGE + 998);
+        assert!(stones.get(&997).is_none());
+        assert!(stones.get(&998).is_some());
+        assert!(stones.order.capacity() < 100, "{}", stones.order.capacity());
+        assert!(stones.by_key.capacity() < 100);
     }
 
     #[test]
