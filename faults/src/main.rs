@@ -5,11 +5,14 @@
 //! - `attach`: puts them back.
 //! - `audit`: audits, which puts right what it finds.
 //! - `walk`: walks, and merges.
+//! - `look`: answers with what has been noticed so far, without asking the kernel.
+//!
+//! With `--unreadable` the kernel programs look for who made a user namespace where nothing is.
 //!
 //! A tracing program cannot be detached from outside, so nobody can do this to a running `nslife`.
 //! `nslife-scenarios` runs this in virtual machines.
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, env, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use nslife::{
@@ -30,8 +33,8 @@ const BETWEEN: Duration = Duration::from_secs(2);
 struct Answer {
     /// Hooks that are detached now.
     detached: usize,
-    /// What was lost, ever.
-    lost: u64,
+    /// What was lost, ever, by cause.
+    lost: BTreeMap<&'static str, u64>,
     /// Walks because of that.
     resyncs: u64,
     /// What the walk that was asked for put right.
@@ -54,18 +57,30 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run() -> Result<()> {
+    let unreadable = match env::args().nth(1).as_deref() {
+        None => false,
+        Some("--unreadable") => true,
+        Some(other) => bail!("there is no fault named {other}"),
+    };
     let mut session = Session {
-        engine: Engine::start(&Options::default())?,
-        lost: 0,
+        engine: Engine::start(&Options {
+            unreadable,
+            ..Options::default()
+        })?,
+        lost: BTreeMap::new(),
         resyncs: 0,
     };
     let mut lines = BufReader::new(stdin()).lines();
+    session.poll()?;
     session.answer(Answer::default())?;
     loop {
         tokio::select! {
             line = lines.next_line() => match line? {
                 Some(line) => {
                     let answer = session.obey(&line).await.with_context(|| line.clone())?;
+                    if line != "look" {
+                        session.poll()?;
+                    }
                     session.answer(answer)?;
                 }
                 None => return Ok(()),
@@ -77,7 +92,7 @@ async fn run() -> Result<()> {
 
 struct Session {
     engine: Engine,
-    lost: u64,
+    lost: BTreeMap<&'static str, u64>,
     resyncs: u64,
 }
 
@@ -93,7 +108,7 @@ impl Session {
     fn note(&mut self, notices: &[Notice]) {
         for notice in notices {
             match notice {
-                Notice::Lost { count, .. } => self.lost += count,
+                Notice::Lost { cause, count } => *self.lost.entry(cause).or_default() += count,
                 Notice::Resync { .. } => self.resyncs += 1,
             }
         }
@@ -126,6 +141,7 @@ impl Session {
                 answer.drift = findings.drift.iter().map(words_for).collect();
                 answer.creds = findings.creds;
             }
+            Some("look") => {}
             Some("walk") => answer.corrections = self.engine.walk(&mut Vec::new())?,
             _ => bail!("that is no order"),
         }
@@ -147,14 +163,18 @@ impl Session {
         }
     }
 
-    /// What has not been heard of by now goes into the answer, too.
-    fn answer(&mut self, answer: Answer) -> Result<()> {
+    /// Hears of everything until now.
+    fn poll(&mut self) -> Result<()> {
         let mut notices = Vec::new();
         self.engine.poll_now(&mut Vec::new(), &mut notices)?;
         self.note(&notices);
+        Ok(())
+    }
+
+    fn answer(&self, answer: Answer) -> Result<()> {
         let answer = Answer {
             detached: self.engine.detached(),
-            lost: self.lost,
+            lost: self.lost.clone(),
             resyncs: self.resyncs,
             ..answer
         };

@@ -37,7 +37,7 @@ const SHORT: u32 = 200;
 
 /// Processors: with fewer, tasks that are preempted in the middle of a program pile up, and programs
 /// are skipped along with their twins.
-const CPUS: u32 = 8;
+const CPUS: u32 = 16;
 
 /// Make namespaces of all types come and go at random while a daemon watches, and compare what it
 /// knows with what there is.

@@ -1,10 +1,12 @@
-//! Hooks that are taken away for a while: nothing counts what is missed, and an audit finds it.
+//! Faults that somebody has to make: hooks that are taken away for a while, of which nothing counts
+//! what is missed, and an audit finds it; memory that cannot be read, which is counted.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,7 +14,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Deserialize;
 use tracer_common::kind::NsKind::{Ipc, Net, User, Uts};
 
-use crate::{expect::same, process::end_of, puppet::Puppet, scenario::CannotRun, world::World};
+use crate::{
+    expect::same,
+    process::{end_of, poll_until},
+    puppet::Puppet,
+    scenario::CannotRun,
+    world::World,
+};
 
 /// The program that can do that, beside nslife.
 const PROGRAM: &str = "nslife-faults";
@@ -29,11 +37,17 @@ const HOOKS: &str = "ns_ nsproxy_ active_ cred_ pid_ nsfs_";
 const AUDITS: usize = 4;
 const BETWEEN: Duration = Duration::from_secs(11);
 
+/// Until the walk for a loss: the counters are looked at once a second. Emulated kernels are slow.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How long walks are counted.
+const A_WHILE: Duration = Duration::from_secs(5);
+
 /// What the program answers.
 #[derive(Debug, Deserialize)]
 struct Answer {
     detached: usize,
-    lost: u64,
+    lost: BTreeMap<String, u64>,
     resyncs: u64,
     corrections: u64,
     drift: Vec<String>,
@@ -48,13 +62,14 @@ struct Faults {
 }
 
 impl Faults {
-    fn start(world: &World) -> Result<Self> {
+    fn start(world: &World, flags: &[&str]) -> Result<Self> {
         let nslife = std::path::Path::new(world.nslife.path()?);
         let program = nslife.with_file_name(PROGRAM);
         if !program.is_file() {
             return Err(CannotRun(format!("there is no {}", program.display())).into());
         }
         let mut process = Command::new(&program)
+            .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -125,7 +140,7 @@ impl Drop for Faults {
 /// and does not know that it does. An audit finds out, and puts it right.
 pub(super) fn hooks_are_detached_for_a_while(world: &World) -> Result<String> {
     world.retire()?;
-    let mut faults = Faults::start(world)?;
+    let mut faults = Faults::start(world, &[])?;
     let leaver = Puppet::start("leaver")?;
     leaver.unshare(&[User, Uts, Net])?;
     let switcher = Puppet::start("switcher")?;
@@ -140,7 +155,7 @@ pub(super) fn hooks_are_detached_for_a_while(world: &World) -> Result<String> {
     comer.unshare(&[User, Net])?;
     let back = faults.tell("attach")?;
     same("detached", 0, back.detached)?;
-    same("lost", (0, 0), (back.lost, back.resyncs))?;
+    same("lost", (BTreeMap::new(), 0), (back.lost, back.resyncs))?;
 
     let found = faults.audit()?;
     for (what, kind) in [
@@ -159,4 +174,40 @@ pub(super) fn hooks_are_detached_for_a_while(world: &World) -> Result<String> {
     same("found after", Vec::<String>::new(), after)?;
     faults.end()?;
     Ok(format!("{detached} hooks; {} differences", found.len()))
+}
+
+/// Kernel memory that cannot be read is a loss of its own kind, and answered by a walk within about a
+/// second. Here walks meet with it, too; they go on, but leave time for others, and what was read of
+/// the rest is right.
+pub(super) fn reads_that_fail(world: &World) -> Result<String> {
+    world.retire()?;
+    let mut faults = Faults::start(world, &["--unreadable"])?;
+    let start = Instant::now();
+    let answered = poll_until(PATIENCE, || {
+        let now = faults.tell("look")?;
+        Ok((now.resyncs > 0).then_some((now, start.elapsed())))
+    })?;
+    let (answer, took) = answered.context("no walk because of that")?;
+    let causes: Vec<_> = answer.lost.keys().map(String::as_str).collect();
+    same("causes of losses", vec!["read_failed"], causes)?;
+    ensure!(took < SOON, "the walk came after {took:?}");
+
+    let puppet = Puppet::start("comer")?;
+    puppet.unshare(&[User, Net])?;
+    let before = faults.tell("look")?.resyncs;
+    let start = Instant::now();
+    thread::sleep(A_WHILE);
+    let walks = faults.tell("look")?.resyncs - before;
+    let most = start.elapsed().as_secs() + 1;
+    ensure!(walks <= most, "{walks} walks in {:?}", start.elapsed());
+    let mistakes = faults.tell("audit")?;
+    same("drift", Vec::<String>::new(), mistakes.drift)?;
+    same("credentials put right", 0, mistakes.creds)?;
+    puppet.end()?;
+    faults.end()?;
+    Ok(format!(
+        "a walk after {} ms; {walks} in {} s",
+        took.as_millis(),
+        A_WHILE.as_secs()
+    ))
 }

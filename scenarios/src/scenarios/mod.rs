@@ -227,6 +227,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "hooks_are_detached_for_a_while",
         detached::hooks_are_detached_for_a_while,
     ),
+    remarking("reads_that_fail", detached::reads_that_fail),
     remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
     remarking(
         "watching_changes_nothing",

@@ -36,6 +36,10 @@ pub struct Options {
     /// Namespaces, other than the initial ones, that the kernel programs can
     /// remember. The end of one that finds no room is seen by walks alone.
     pub max_namespaces: u32,
+    /// The kernel programs cannot read who made a user namespace: see
+    /// `engine/faults.rs`.
+    #[cfg(feature = "faults")]
+    pub unreadable: bool,
 }
 
 impl Default for Options {
@@ -46,6 +50,8 @@ impl Default for Options {
             task_ends: false,
             ring: RingSize::default(),
             max_namespaces: MAX_NAMESPACES,
+            #[cfg(feature = "faults")]
+            unreadable: false,
         }
     }
 }

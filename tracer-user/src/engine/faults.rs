@@ -1,14 +1,28 @@
-//! Faults on purpose, for tests: hooks that are taken away for a while. Only
-//! with the feature `faults`, which no shipped binary has.
+//! Faults on purpose, for tests: hooks that are taken away for a while, memory
+//! that cannot be read. Only with the feature `faults`, which no shipped binary
+//! has.
 
 use aya::programs::{BtfTracePoint, FEntry, FExit, ProgramError};
 
+use tracer_common::layout::Layout;
+
 use super::{
-    Engine, StartError,
+    Engine, Options, StartError,
     error::EngineError,
     kernel::{self, Kernel, twin_of},
 };
 use crate::plan::{Candidate, HOOKS, How};
+
+/// So far from the beginning of anything that nothing is there.
+const NOWHERE: u32 = 0xFFFF_0000;
+
+/// Where things are, or are said to be.
+pub(super) fn layout(mut layout: Layout, options: &Options) -> Layout {
+    if options.unreadable {
+        layout.user_owner_uid = NOWHERE;
+    }
+    layout
+}
 
 impl Engine {
     /// Takes away all hooks whose names start so, as if somebody had detached

@@ -139,10 +139,13 @@ impl Kernel {
             SELECT_NOTHING
         };
         let task_ends = u32::from(options.task_ends);
+        let layout = described.layout;
+        #[cfg(feature = "faults")]
+        let layout = super::faults::layout(layout, options);
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&described.btf))
-            .override_global("LAYOUT", &described.layout, true)
+            .override_global("LAYOUT", &layout, true)
             .override_global("SELECTION", &selection, true)
             .override_global("TASK_EVENTS", &task_ends, true)
             .map_max_entries("EVENTS", options.ring.bytes())

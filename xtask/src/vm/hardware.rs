@@ -49,7 +49,7 @@ pub(crate) struct HardwareOptions {
     /// Memory of the machine.
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     memory: String,
-    /// Processors of the machine [default: 2; for churn 8].
+    /// Processors of the machine [default: 2; for churn 16].
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
     cpus: Option<u32>,
     /// QEMU's accelerator [default: kvm where it works, else tcg].
