@@ -43,7 +43,7 @@ use crate::{
 const PORT: u16 = 19620;
 
 /// Rests: this many, or more if they would be further apart than the most namespaces.
-const RESTS: u32 = 5;
+const RESTS: u32 = 3;
 const MOST_BETWEEN: u32 = 2000;
 
 /// What a daemon may have more of in the end than it had after the first namespaces were gone: the

@@ -4,7 +4,10 @@ mod checks;
 mod report;
 mod scenarios;
 
-use std::{collections::BTreeSet, process::ExitCode, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeSet, panic::resume_unwind, process::ExitCode, str::FromStr, thread,
+    time::Duration,
+};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -117,14 +120,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let mut report = Report::default();
 
     let object = ebpf::build(&project, Chatter::OnFailure)?;
-    for part in [
-        Part::Fmt,
-        Part::Clippy,
-        Part::Unit,
-        Part::Doc,
-        Part::Fuzz,
-        Part::Bench,
-    ] {
+    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc, Part::Fuzz] {
         if wanted(part) {
             report.extend(checks::run(&project, &object, part));
         }
@@ -136,21 +132,30 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     .into_iter()
     .filter_map(|(part, suite)| wanted(part).then_some(suite))
     .collect();
-    if !suites.is_empty() {
-        let (kernels, allow_missing) = options.kernels();
-        let plan = scenarios::Plan {
-            suites,
-            kernels: kernels.into_iter().collect(),
-            allow_missing: allow_missing.into_iter().collect(),
-            jobs: options.jobs.max(1),
-            timeout: Duration::from_secs(options.timeout),
-            hardware: options.hardware.resolve(),
+    let (kernels, allow_missing) = options.kernels();
+    let plan = scenarios::Plan {
+        suites,
+        kernels: kernels.into_iter().collect(),
+        allow_missing: allow_missing.into_iter().collect(),
+        jobs: options.jobs.max(1),
+        timeout: Duration::from_secs(options.timeout),
+        hardware: options.hardware.resolve(),
+    };
+    // The bench has a machine with one processor and counts instructions: others may run beside it.
+    let (bench, machines) = thread::scope(|scope| {
+        let bench = wanted(Part::Bench)
+            .then(|| scope.spawn(|| checks::run(&project, &object, Part::Bench)));
+        let machines = if plan.suites.is_empty() {
+            Vec::new()
+        } else {
+            scenarios::run_all(project.clone(), &plan)
+                .unwrap_or_else(|error| vec![Entry::failed("machines", "preparation", &error)])
         };
-        match scenarios::run_all(project, &plan) {
-            Ok(entries) => report.extend(entries),
-            Err(error) => report.extend([Entry::failed("machines", "preparation", &error)]),
-        }
-    }
+        let bench = bench.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        (bench.unwrap_or_default(), machines)
+    });
+    report.extend(bench);
+    report.extend(machines);
 
     print!("{report}");
     Ok(if report.has_failures() {

@@ -70,7 +70,7 @@ impl Suite {
 /// What to run, and how.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// On each kernel.
+    /// On each kernel, the longest first.
     pub(super) suites: Vec<Suite>,
     /// The kernels to run on.
     pub(super) kernels: Vec<Series>,
@@ -110,10 +110,10 @@ enum Status {
 pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     install::workload_programs()?;
     let mut entries = Vec::new();
-    let mut kernels = VecDeque::new();
+    let mut kernels = Vec::new();
     for &series in &plan.kernels {
         match Kernel::get(&project.cache, series) {
-            Ok(kernel) => kernels.push_back(kernel),
+            Ok(kernel) => kernels.push(kernel),
             Err(error) => entries.push(missing_kernel(series, &error, &plan.allow_missing)),
         }
     }
@@ -127,7 +127,12 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
         Chatter::OnFailure,
     )?;
 
-    let queue = Mutex::new(kernels);
+    // The longest first, so that no machine is left to run alone for long.
+    let jobs = plan
+        .suites
+        .iter()
+        .flat_map(|suite| kernels.iter().map(move |kernel| (kernel, suite)));
+    let queue = Mutex::new(jobs.collect::<VecDeque<_>>());
     // A thread cannot leave the queue in a bad state, whatever becomes of it.
     let next = || {
         queue
@@ -137,10 +142,8 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     };
     let work = || {
         let mut entries = Vec::new();
-        while let Some(kernel) = next() {
-            for suite in &plan.suites {
-                entries.extend(run_on(&workshop, &program, &kernel, suite, plan)?);
-            }
+        while let Some((kernel, suite)) = next() {
+            entries.extend(run_on(&workshop, &program, kernel, suite, plan)?);
         }
         Ok(entries)
     };
