@@ -6,13 +6,16 @@
 //! attached twice to the same function. The first does the work; its twin looks
 //! whether the first is in the middle of something on this CPU. If so the kernel
 //! has skipped it just now, and the twin does the work in its stead.
+//!
+//! `task_new` and `task_exit` have none: they run on every fork and exit, and what
+//! exists, and in which state, does not depend on what they tell.
 
 /// What the name of a twin ends with.
 pub const SUFFIX: &str = "_again";
 
 /// The programs that have one, by name; their index is their slot in the maps
 /// `RUNNING` and `STOOD_IN`.
-pub const NAMES: [&str; 56] = [
+pub const NAMES: [&str; 54] = [
     "active_get",
     "active_put",
     "copy_cgroup",
@@ -62,10 +65,8 @@ pub const NAMES: [&str; 56] = [
     "procfs_gone",
     "procfs_mounted",
     "switched",
-    "task_exit",
     "task_handed_over",
     "task_left",
-    "task_new",
     "task_reaped",
     "unshared",
     "user_put",

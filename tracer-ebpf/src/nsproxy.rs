@@ -4,6 +4,7 @@ use core::hint::black_box;
 
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
+    macros::{btf_tracepoint, fentry},
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use tracer_common::{
@@ -74,8 +75,8 @@ fn installed(nsproxy: u64) {
 
 /// Tracepoint `task_newtask(struct task_struct *task, unsigned long flags)`:
 /// the child has its number and does not run yet.
-#[inline(always)]
-fn on_task_new(ctx: &BtfTracePointContext) {
+#[btf_tracepoint(function = "task_newtask")]
+pub fn task_new(ctx: BtfTracePointContext) -> i32 {
     let child: u64 = ctx.arg(0);
     let selected = select::inherit(child);
     let (from, to) = (nsproxy_of(current()), nsproxy_of(child));
@@ -89,6 +90,7 @@ fn on_task_new(ctx: &BtfTracePointContext) {
             to,
         );
     }
+    0
 }
 
 /// `int unshare_nsproxy_namespaces(flags, struct nsproxy **new_nsp, …)`:
@@ -221,13 +223,13 @@ fn exec_switched(freed: u64) {
 
 /// 6.19+ `exit_nsproxy_namespaces`, before `exit_task_namespaces(struct
 /// task_struct *p)`: every exit, and every fork that fails late.
-#[inline(always)]
-fn on_task_exit(ctx: &FEntryContext) {
+#[fentry]
+pub fn task_exit(ctx: FEntryContext) -> i32 {
     let task: u64 = ctx.arg(0);
     if task != current() {
         // A child that never ran: its parent cleans up.
         switched_by_another(task, Reason::Exit, 0);
-        return;
+        return 0;
     }
     count(Counter::Exits);
     if select::current() {
@@ -236,6 +238,7 @@ fn on_task_exit(ctx: &FEntryContext) {
         select::has_left(nsproxy);
         select::forget_if_last(task);
     }
+    0
 }
 
 #[inline(always)]
@@ -287,13 +290,11 @@ fn on_nsproxy_freed(ctx: &FEntryContext) {
 }
 
 programs! {
-    task_newtask task_new, task_new_again: on_task_new;
     fentry nsproxy_get, nsproxy_get_again: on_nsproxy_get;
     fexit nsproxy_copied, nsproxy_copied_again: on_nsproxy_copied;
     fexit unshared, unshared_again: on_unshared;
     fentry switched, switched_again: on_switched;
     fentry exec_begins, exec_begins_again: on_exec_begins;
     fexit exec_ends, exec_ends_again: on_exec_ends;
-    fentry task_exit, task_exit_again: on_task_exit;
     fentry nsproxy_freed, nsproxy_freed_again: on_nsproxy_freed;
 }

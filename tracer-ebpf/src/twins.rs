@@ -67,12 +67,6 @@ macro_rules! programs {
             @ #[aya_ebpf::macros::fexit] aya_ebpf::programs::FExitContext, $name, $again: $act
         );
     };
-    (@ task_newtask $name:ident, $again:ident: $act:expr) => {
-        $crate::twins::programs!(
-            @ #[aya_ebpf::macros::btf_tracepoint(function = "task_newtask")]
-            aya_ebpf::programs::BtfTracePointContext, $name, $again: $act
-        );
-    };
     (@ #[$attach:meta] $context:path, $name:ident, $again:ident: $act:expr) => {
         const _: () = assert!(
             tracer_common::twins::is_twin(stringify!($again), stringify!($name)),

@@ -246,11 +246,15 @@ mod tests {
         assert!(!programs(HOOKS).any(|program| own.contains(program)));
     }
 
-    /// Nothing that is told may be missed because the kernel skips a program.
+    /// What the picture rests on may not be missed because the kernel skips a
+    /// program.
     #[test]
-    fn every_program_has_a_twin_and_every_twin_a_program() {
+    fn programs_have_twins_but_for_two() {
+        let twins: BTreeSet<_> = tracer_common::twins::NAMES.into_iter().collect();
         let planned: BTreeSet<_> = programs(HOOKS).chain(programs(TASK_HOOKS)).collect();
-        assert_eq!(planned, tracer_common::twins::NAMES.into_iter().collect());
+        assert!(twins.is_subset(&planned));
+        let alone: Vec<_> = planned.difference(&twins).copied().collect();
+        assert_eq!(alone, ["task_exit", "task_new"]);
     }
 
     fn programs(hooks: &[Hook]) -> impl Iterator<Item = &'static str> {
