@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::net::UnixDatagram,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command},
     time::Duration,
 };
@@ -18,8 +18,12 @@ const NOTICES: &str = "/tmp/nslife-bench.notices";
 /// How often a daemon takes over the counters of its kernel programs, and some more.
 const TOTALS: Duration = Duration::from_millis(2500);
 
+/// How long it remembers what is gone, and a little.
+const FORGETTING: Duration = Duration::from_secs(65);
+
 /// A daemon that is ready.
 pub(crate) struct Daemon {
+    nslife: PathBuf,
     process: Child,
     /// Where it says how it is, until its end.
     _notices: UnixDatagram,
@@ -47,6 +51,7 @@ impl Daemon {
                 let text = String::from_utf8_lossy(&message[..length]);
                 if text.lines().any(|line| line == "READY=1") {
                     return Ok(Self {
+                        nslife: nslife.to_owned(),
                         process,
                         _notices: notices,
                     });
@@ -65,6 +70,23 @@ impl Daemon {
     /// Instructions that it has executed, the kernel's on its behalf included.
     pub(crate) fn spent(&self) -> Result<u64> {
         crate::process::spent(self.pid())
+    }
+
+    /// Lets it forget what is gone, and has it audit, as it does by itself every five minutes: then
+    /// it gives back the memory that it does not use.
+    pub(crate) fn calm_down(&self) -> Result<()> {
+        crate::clock::pause(FORGETTING);
+        let output = Command::new(&self.nslife)
+            .args(["audit", "--from", "daemon", "--control-socket", SOCKET])
+            .output()
+            .context("cannot run nslife audit")?;
+        ensure!(
+            output.status.success(),
+            "nslife audit ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout)
+        );
+        Ok(())
     }
 
     /// The value of a metric without labels, with all that has happened up to now.

@@ -80,6 +80,7 @@ struct At {
 
 impl At {
     fn measure(daemon: &Daemon) -> Result<Self> {
+        daemon.calm_down()?;
         settle()?;
         let spent = daemon.spent()?;
         pause(REST);
