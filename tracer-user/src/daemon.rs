@@ -33,7 +33,10 @@ use crate::{
     memory,
     model::{Violation, What},
     signals::StopSignals,
-    view::{clock::boottime, metrics::Metrics},
+    view::{
+        clock::{Clock, boottime},
+        metrics::Metrics,
+    },
 };
 
 pub use self::audits::AUDIT_GAP;
@@ -207,6 +210,7 @@ async fn watch(
     metrics.census(engine.tracker().census());
     announce(&engine, address, without);
     let mut pictures = Pictures::new(boottime());
+    let mut clock = Clock::sample();
     app.ready.store(true, Ordering::Relaxed);
 
     let mut totals = interval(TOTALS_EVERY);
@@ -220,6 +224,8 @@ async fn watch(
             _ = totals.tick() => {
                 metrics.totals(&engine.totals().map_err(DaemonError::Engine)?);
                 metrics.limits(engine.limits());
+                clock.refresh();
+                metrics.standing(&engine.standing(boottime()), &clock);
             }
             () = audits.due() => {
                 let findings = audits.go_on(&mut engine, &mut transitions);
@@ -254,9 +260,6 @@ async fn watch(
         }
         metrics.census(engine.tracker().census());
         metrics.checks(&engine.tracker().checks());
-        let (dying, began) = engine.tracker().dying();
-        let now = boottime();
-        metrics.dying(dying, began.map(|began| now.saturating_sub(began)));
     }
 }
 

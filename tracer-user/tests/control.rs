@@ -81,6 +81,7 @@ fn namespace(id: u64, kind: NsKind) -> Namespace {
             },
             cgroup: u64::MAX,
         }),
+        inactive_at: None,
         destroyed_at: None,
     }
 }

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod churn;
 mod demo;
+mod docs;
 mod ebpf;
 mod fuzz;
 mod initramfs;
@@ -37,6 +38,7 @@ enum Verb {
     Test(test::Options),
     Demo(demo::Options),
     Btf(btf::Options),
+    Docs(docs::Options),
     Fuzz(fuzz::Options),
     Record(record::Options),
     Churn(churn::Options),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => (build::run_verb(&options), ExitCode::FAILURE),
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
+        Verb::Docs(options) => (docs::run_verb(&options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),

@@ -23,7 +23,7 @@ use std::time::Instant;
 use tracer_common::layout::ABSENT;
 
 use self::{kernel::Kernel, stream::Stream, walk::Depth};
-use crate::model::{Config, Corrections, Tracker, Transition, Unmet, Walk, What};
+use crate::model::{Config, Corrections, Standing, Tracker, Transition, Unmet, Walk, What};
 
 pub use audit::{Audit, Begun};
 pub use contract::{KernelTotals, Limits, MAX_NAMESPACES, Notice, Options, Selection};
@@ -152,6 +152,13 @@ impl Engine {
     /// The picture.
     pub fn tracker(&self) -> &Tracker {
         &self.tracker
+    }
+
+    /// How long what there is has been what it is; it is `now`,
+    /// `CLOCK_BOOTTIME` nanoseconds.
+    pub fn standing(&mut self, now: u64) -> Standing {
+        self.tracker.advance(now);
+        self.tracker.standing()
     }
 
     /// Totals of the kernel side.

@@ -164,6 +164,9 @@ pub struct Namespace {
     pub created_at: Option<u64>,
     /// Who created it, if nslife saw it.
     pub creator: Option<Creator>,
+    /// When it last became inactive, if nslife saw it and it has not been active
+    /// since.
+    pub inactive_at: Option<u64>,
     /// When its last reference was dropped, if nslife saw that itself and did not
     /// conclude it from its freeing.
     pub destroyed_at: Option<u64>,

@@ -55,6 +55,12 @@ impl Clock {
     pub fn wall(&self, boottime_ns: u64) -> Timestamp {
         Timestamp::from_nanosecond(self.boot + i128::from(boottime_ns)).unwrap_or(Timestamp::MAX)
     }
+
+    /// Seconds since 1970 of a `CLOCK_BOOTTIME` reading: the form of a moment in
+    /// metrics.
+    pub fn unix_seconds(&self, boottime_ns: u64) -> f64 {
+        self.wall(boottime_ns).as_nanosecond() as f64 / 1e9
+    }
 }
 
 /// `CLOCK_BOOTTIME` now, nanoseconds.

@@ -166,6 +166,7 @@ mod tests {
             procfs: None,
             created_at: None,
             creator: None,
+            inactive_at: None,
             destroyed_at: None,
         }
     }

@@ -611,7 +611,26 @@ pub(crate) fn check_sums(tracker: &Tracker, config: Config) -> HashMap<NsId, u32
     }
     recount.nsproxies = tracker.nsproxies().count() as u64;
     assert_eq!(tracker.census(), &recount);
+    check_standing(tracker);
     owned
+}
+
+/// Who stands in line, and who is kept by files alone, counted anew.
+fn check_standing(tracker: &Tracker) {
+    let standing = tracker.standing();
+    let mut kept = [0; NsKind::COUNT];
+    let mut is_there = [[false; State::ALL.len()]; NsKind::COUNT];
+    for ns in tracker.namespaces().filter(|ns| !ns.initial) {
+        is_there[ns.kind as usize][ns.state as usize] = true;
+        let has_tasks = [ns.because.nsproxies, ns.because.creds, ns.because.pids] != [0; 3];
+        let is_kept = ns.state == State::Active && ns.because.nsfs > 0 && !has_tasks;
+        kept[ns.kind as usize] += u64::from(is_kept);
+    }
+    assert_eq!(standing.kept_by_files, kept);
+    let in_line = standing
+        .oldest
+        .map(|states| states.map(|since| since.is_some()));
+    assert_eq!(in_line, is_there);
 }
 
 /// What must hold when the kernel makes no mistakes, either.

@@ -17,6 +17,7 @@ mod nsproxies;
 mod parents;
 mod procfs;
 mod rules;
+mod standing;
 mod tasks;
 mod teardown;
 mod types;

@@ -5,6 +5,7 @@ mod schemas;
 mod values;
 
 mod audit;
+mod catalogue;
 mod doctor;
 mod ends;
 mod filter;

@@ -5,12 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use nslife::{
     engine::{KernelTotals, Limits, Notice},
     model::{
-        Census, InitStep, Lifecycle, NetCleanup, Rule, State, What,
+        Census, InitStep, Lifecycle, NetCleanup, Rule, Standing, State, Transition, What,
         audit::{Difference, Field, Findings, Value},
     },
-    view::metrics::{Format, Metrics},
+    view::{
+        clock::Clock,
+        metrics::{Format, Metrics},
+    },
 };
-use tracer_common::{event::Reason, kind::NsKind};
+use tracer_common::{
+    event::{Cause, Reason},
+    kind::NsKind,
+};
 
 use crate::values::{
     at, below_zero, chain, every_transition, foreign_switch, init, namespace, net_cleanup, report,
@@ -102,7 +108,7 @@ fn every_label_set_is_there_from_the_start() {
         "nslife_cascade_length_count",
         "nslife_cascade_length_sum",
         "nslife_pid_namespaces_dying",
-        "nslife_pid_namespaces_dying_oldest_seconds",
+        "nslife_pid_namespaces_dying_oldest_timestamp_seconds",
         "nslife_pid_namespace_dying_seconds_count",
         "nslife_pid_namespace_dying_seconds_sum",
         "nslife_complete",
@@ -127,6 +133,19 @@ fn every_label_set_is_there_from_the_start() {
                 "nslife_namespaces{{ns_type=\"{kind}\",state=\"{state}\"}}"
             ));
         }
+        for state in State::ALL.map(State::name) {
+            expected.insert(format!(
+                "nslife_namespace_oldest_timestamp_seconds{{ns_type=\"{kind}\",state=\"{state}\"}}"
+            ));
+        }
+        for over in ["1m", "10m", "1h", "1d"] {
+            expected.insert(format!(
+                "nslife_namespaces_inactive_over{{ns_type=\"{kind}\",over=\"{over}\"}}"
+            ));
+        }
+        expected.insert(format!(
+            "nslife_namespaces_kept_by_files{{ns_type=\"{kind}\"}}"
+        ));
         for step in Lifecycle::ALL.map(Lifecycle::name) {
             let own: &[&str] = match kind {
                 "user" => USER_CAUSES,
@@ -169,9 +188,10 @@ fn every_label_set_is_there_from_the_start() {
     for length in ["1.0", "2.0", "4.0", "8.0", "16.0", "32.0", "+Inf"] {
         expected.insert(format!("nslife_cascade_length_bucket{{le=\"{length}\"}}"));
     }
-    for family in ["teardown", "cleanup"] {
-        expected.extend(durations(family));
+    for family in ["lifetime", "inactive", "teardown"] {
+        expected.extend(spans(family));
     }
+    expected.extend(net_cleanup_stages());
     for time in [
         "0.001", "0.01", "0.1", "0.5", "1.0", "5.0", "15.0", "60.0", "300.0", "+Inf",
     ] {
@@ -205,32 +225,121 @@ fn every_label_set_is_there_from_the_start() {
     assert_eq!(found["nslife_build_info{version=\"1.2.3\"}"], 1.0);
 }
 
-/// All samples of the histograms of how long the end of namespaces takes.
-fn durations(family: &str) -> Vec<String> {
-    let (name, labels): (_, Vec<_>) = match family {
-        "teardown" => (
-            "nslife_namespace_teardown_seconds",
-            NsKind::ALL
-                .map(|kind| format!("ns_type=\"{}\"", kind.name()))
-                .to_vec(),
-        ),
-        _ => (
-            "nslife_net_cleanup_seconds",
-            ["queue", "unlist", "exits", "end"]
-                .map(|stage| format!("stage=\"{stage}\""))
-                .to_vec(),
-        ),
-    };
+/// All samples of a histogram of what may take a moment or a month.
+fn spans(family: &str) -> Vec<String> {
+    let bounds = [
+        "0.001",
+        "0.003",
+        "0.01",
+        "0.03",
+        "0.1",
+        "0.3",
+        "1.0",
+        "3.0",
+        "10.0",
+        "60.0",
+        "600.0",
+        "3600.0",
+        "21600.0",
+        "86400.0",
+        "604800.0",
+        "2592000.0",
+        "+Inf",
+    ];
+    let name = format!("nslife_namespace_{family}_seconds");
+    let labels = NsKind::ALL.map(|kind| format!("ns_type=\"{}\"", kind.name()));
+    histograms(&name, &labels, &bounds)
+}
+
+/// All samples of the histogram of the stages of the clean-up of network namespaces.
+fn net_cleanup_stages() -> Vec<String> {
     let bounds = [
         "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1.0", "3.0", "10.0",
         "30.0", "100.0", "+Inf",
     ];
+    let labels = ["queue", "unlist", "exits", "end"].map(|stage| format!("stage=\"{stage}\""));
+    histograms("nslife_net_cleanup_seconds", &labels, &bounds)
+}
+
+fn histograms(name: &str, labels: &[String], bounds: &[&str]) -> Vec<String> {
     let samples = |label: &String| {
-        let buckets = bounds.map(|le| format!("{name}_bucket{{le=\"{le}\",{label}}}"));
+        let buckets = bounds
+            .iter()
+            .map(|le| format!("{name}_bucket{{le=\"{le}\",{label}}}"));
         let sums = ["count", "sum"].map(|of| format!("{name}_{of}{{{label}}}"));
-        buckets.into_iter().chain(sums)
+        buckets.chain(sums).collect::<Vec<_>>()
     };
     labels.iter().flat_map(samples).collect()
+}
+
+/// From creation to the last reference, and from the last use to it; neither where the end was
+/// missed.
+#[test]
+fn a_life_is_measured_where_both_ends_were_seen() {
+    let metrics = Metrics::new("0");
+    let mut ended = step(Lifecycle::Destroyed, namespace(57, NsKind::Net), None);
+    ended.at = 5_000_000_000;
+    let what = |ended: &mut Transition, created, inactive, by| {
+        if let What::Namespace { ns, cause, .. } = &mut ended.what {
+            (ns.created_at, ns.inactive_at, *cause) = (created, inactive, by);
+        }
+    };
+    let dropped = Some(Cause::ReferenceDropped);
+    what(
+        &mut ended,
+        Some(1_000_000_000),
+        Some(4_500_000_000),
+        dropped,
+    );
+    metrics.transition(&ended);
+    what(&mut ended, None, None, dropped);
+    metrics.transition(&ended);
+    what(&mut ended, Some(1_000_000_000), Some(4_500_000_000), None);
+    metrics.transition(&ended);
+    for (family, sum) in [("lifetime", 4.0), ("inactive", 0.5)] {
+        let measured = |of: &str| {
+            let sample = format!("nslife_namespace_{family}_seconds_{of}{{ns_type=\"net\"}}");
+            value(&metrics, &sample)
+        };
+        assert_eq!((measured("count"), measured("sum")), (1.0, sum), "{family}");
+    }
+}
+
+#[test]
+fn standing_is_by_type() {
+    let metrics = Metrics::new("0");
+    let mut standing = Standing::default();
+    let (net, pid) = (NsKind::Net as usize, NsKind::Pid as usize);
+    standing.oldest[net][State::Inactive as usize] = Some(2_250_000_000);
+    standing.inactive_over[net] = [4, 3, 2, 1];
+    standing.kept_by_files[pid] = 7;
+    let clock = Clock::booted_at("1970-01-01T00:01:40Z".parse().unwrap());
+    metrics.standing(&standing, &clock);
+    let value = |sample: &str| value(&metrics, sample);
+    let oldest = |ns_type, state| {
+        value(&format!(
+            "nslife_namespace_oldest_timestamp_seconds{{ns_type=\"{ns_type}\",state=\"{state}\"}}"
+        ))
+    };
+    assert_eq!(oldest("net", "inactive"), 102.25);
+    assert_eq!(
+        (oldest("net", "active"), oldest("pid", "inactive")),
+        (0.0, 0.0)
+    );
+    let over = |over| {
+        value(&format!(
+            "nslife_namespaces_inactive_over{{ns_type=\"net\",over=\"{over}\"}}"
+        ))
+    };
+    assert_eq!(Standing::AGES.map(over), [4.0, 3.0, 2.0, 1.0]);
+    assert_eq!(
+        value("nslife_namespaces_kept_by_files{ns_type=\"pid\"}"),
+        7.0
+    );
+    assert_eq!(
+        value("nslife_namespaces_kept_by_files{ns_type=\"net\"}"),
+        0.0
+    );
 }
 
 #[test]
@@ -519,12 +628,20 @@ fn check_structure(text: &str, suffixes: &[&str]) {
 #[test]
 fn a_dying_init_is_counted_while_and_when_it_is_over() {
     let metrics = Metrics::new("0");
-    metrics.dying(2, Some(1_500_000_000));
-    assert_eq!(value(&metrics, "nslife_pid_namespaces_dying"), 2.0);
-    assert_eq!(
-        value(&metrics, "nslife_pid_namespaces_dying_oldest_seconds"),
-        1.5
+    let clock = Clock::booted_at("1970-01-01T00:01:40Z".parse().unwrap());
+    metrics.standing(
+        &Standing {
+            dying: 2,
+            dying_oldest: Some(1_500_000_000),
+            ..Standing::default()
+        },
+        &clock,
     );
+    assert_eq!(value(&metrics, "nslife_pid_namespaces_dying"), 2.0);
+    let oldest = "nslife_pid_namespaces_dying_oldest_timestamp_seconds";
+    assert_eq!(value(&metrics, oldest), 101.5);
+    metrics.standing(&Standing::default(), &clock);
+    assert_eq!(value(&metrics, oldest), 0.0, "there is none");
     for took in [None, Some(20_000_000)] {
         metrics.transition(&init(InitStep::Dead, took));
     }

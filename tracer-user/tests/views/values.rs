@@ -77,6 +77,7 @@ pub(crate) fn namespace(id: u64, kind: NsKind) -> Namespace {
             task: actor(100, b"unshare"),
             cgroup: 4242,
         }),
+        inactive_at: None,
         destroyed_at: None,
     }
 }
@@ -227,6 +228,7 @@ pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transit
             } else {
                 Contributors::default()
             },
+            inactive_at: None,
             destroyed_at: ended.then_some(2_487_700_000),
             ..ns
         },

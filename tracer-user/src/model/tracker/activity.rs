@@ -62,6 +62,7 @@ impl Tracker {
         {
             change(&mut entry.inodes);
             entry.because.nsfs = entry.inodes.count();
+            self.weigh(handle);
             self.enqueue(handle);
         }
     }
@@ -92,6 +93,9 @@ impl Tracker {
         self.census.enter(ns.kind, ns.state);
         let (quiet, owner) = (entry.quiet, entry.owner);
         ns.since = if quiet { None } else { sink.since() };
+        ns.inactive_at = ns.since.filter(|_| !active);
+        self.line_up(handle, sink.at());
+        self.weigh(handle);
         if !active {
             self.outlived_init(handle);
         }

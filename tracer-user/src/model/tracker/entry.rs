@@ -6,6 +6,7 @@ use tracer_common::kind::NsKind;
 
 use super::super::{Contributors, Key, Namespace, NsFacts, NsRef, State};
 use super::inodes::Inodes;
+use super::queues::Place;
 use super::tasks::Tasks;
 
 slotmap::new_key_type! {
@@ -118,6 +119,10 @@ pub(super) struct Entry {
     pub(super) pulled_by: Option<NsHandle>,
     /// One of its counts was below zero when last read.
     pub(super) below_zero: bool,
+    /// See [`super::Standing::kept_by_files`].
+    pub(super) kept_by_files: bool,
+    /// Among those that are in its state.
+    pub(super) place: Place,
 }
 
 impl Entry {
@@ -141,6 +146,8 @@ impl Entry {
             queued: false,
             pulled_by: None,
             below_zero: false,
+            kept_by_files: false,
+            place: Place::default(),
         }
     }
 

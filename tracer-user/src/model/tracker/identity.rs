@@ -182,6 +182,8 @@ impl Tracker {
             ns.initial = true;
             entry.quiet = true;
             self.quiet.push(handle);
+            self.step_out(handle);
+            self.weigh(handle);
             self.set_active(handle, true, sink);
         }
     }

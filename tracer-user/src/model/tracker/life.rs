@@ -187,6 +187,7 @@ impl Tracker {
             procfs: None,
             created_at: origin.map(|origin| origin.time),
             creator: origin.map(creator),
+            inactive_at: None,
             destroyed_at: None,
         };
         self.by_id.insert(id, handle);
@@ -200,6 +201,7 @@ impl Tracker {
         self.sample_tasks(handle, facts, time);
         self.note_pids(handle, facts);
         self.link(handle, time, sink);
+        self.line_up(handle, time);
         if !matches!(arrival, Arrival::Discovered)
             && let Some(ns) = self.view(handle)
         {
@@ -250,6 +252,8 @@ impl Tracker {
         ns.since = sink.since().filter(|_| end == End::Seen);
         ns.destroyed_at = ns.since;
         self.census.enter(ns.kind, ns.state);
+        self.line_up(handle, sink.at());
+        self.weigh(handle);
         if let Some(ns) = self.view(handle) {
             sink.namespace(Lifecycle::Destroyed, ns);
         }
@@ -270,6 +274,7 @@ impl Tracker {
         self.destroy(handle, End::Concluded, sink);
         let last = self.view(handle);
         self.set_pids(handle, 0);
+        self.step_out(handle);
         let Some(entry) = self.namespaces.remove(handle) else {
             return;
         };

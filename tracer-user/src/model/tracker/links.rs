@@ -187,6 +187,7 @@ impl Tracker {
         }
         entry.seen(time);
         entry.because.nsproxies = entry.because.nsproxies.saturating_add(1);
+        self.weigh(handle);
         self.enqueue(handle);
         Some(handle)
     }
@@ -195,6 +196,7 @@ impl Tracker {
     pub(super) fn release(&mut self, handle: NsHandle) {
         if let Some(entry) = self.namespaces.get_mut(handle) {
             entry.because.nsproxies = entry.because.nsproxies.saturating_sub(1);
+            self.weigh(handle);
             self.enqueue(handle);
             self.forget_unused(handle);
         }

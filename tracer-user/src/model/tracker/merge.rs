@@ -181,6 +181,7 @@ impl Tracker {
             entry.walked = self.walks;
             entry.inodes.walked(facts.inode, time);
             entry.because.nsfs = entry.inodes.count();
+            self.weigh(handle);
             self.enqueue(handle);
         }
         known.is_none()

@@ -21,12 +21,14 @@ mod chains;
 mod entry;
 mod identity;
 mod inodes;
+mod keepers;
 mod life;
 mod links;
 mod merge;
 mod nsproxies;
 mod people;
 mod procfs;
+mod queues;
 mod rules;
 mod sink;
 mod tasks;
@@ -34,6 +36,7 @@ mod teardown;
 mod tombstones;
 mod unmet;
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use hashbrown::HashMap;
@@ -47,7 +50,9 @@ use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
 use identity::{FIRST_INUM, INITIAL};
 use nsproxies::{Held, NsproxyGrave};
+use people::Dying;
 use procfs::Procfs;
+use queues::Queues;
 use rules::Rules;
 use sink::Sink;
 use teardown::Round;
@@ -55,6 +60,7 @@ use tombstones::Tombstones;
 
 pub use census::Census;
 pub use merge::Corrections;
+pub use queues::Standing;
 pub use unmet::Unmet;
 
 /// What the kernel offers, as far as the model must know.
@@ -99,6 +105,9 @@ pub struct Tracker {
     procfs: HashMap<Key, Procfs>,
     procfs_graves: Tombstones<Key, ()>,
     census: Census,
+    queues: Queues,
+    /// By [`NsKind`]: see [`Standing::kept_by_files`].
+    kept_by_files: [u64; NsKind::COUNT],
     /// The next number to give to a namespace, where the kernel gives none.
     next_id: u64,
     next_nsproxy: u64,
@@ -109,7 +118,9 @@ pub struct Tracker {
     /// Owners that are being pulled along.
     chains: Chains,
     /// Pid namespaces whose init is dying, and since when, if that was seen.
-    dying: HashMap<NsHandle, Option<u64>>,
+    dying: HashMap<NsHandle, Dying>,
+    /// The same, in order of when they were first known to be.
+    dying_since: BTreeSet<(u64, NsHandle)>,
     /// The clean-up of network namespaces that goes on.
     round: Option<Round>,
     /// As of the last walk.
@@ -139,12 +150,15 @@ impl Tracker {
             procfs: HashMap::new(),
             procfs_graves: Tombstones::new(),
             census: Census::default(),
+            queues: Queues::default(),
+            kept_by_files: [0; NsKind::COUNT],
             next_id: INITIAL + 1,
             next_nsproxy: 1,
             queue: Vec::new(),
             quiet: Vec::new(),
             chains: Chains::default(),
             dying: HashMap::new(),
+            dying_since: BTreeSet::new(),
             round: None,
             people: HashMap::new(),
             walks: 0,

@@ -18,6 +18,15 @@ use super::sink::Sink;
 /// Pid namespaces one below the other: the kernel nests them 33 deep.
 const DEEPEST: usize = 33;
 
+/// A pid namespace whose init is dying.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dying {
+    /// Since when, if that was seen.
+    began: Option<u64>,
+    /// Since when, or else since when that has been known.
+    since: u64,
+}
+
 impl Tracker {
     /// The init of a pid namespace begins to kill and reap the others. Its own
     /// pid is still there, and that of its leader if another thread is the
@@ -27,7 +36,7 @@ impl Tracker {
             return;
         };
         let began = sink.since();
-        self.set_reaper(handle, Reaper::Dying { began });
+        self.is_dying(handle, began, sink.at());
         let own = if init.pid == init.tgid { 1 } else { 2 };
         let left = facts.pids.map(|pids| pids.saturating_sub(own));
         self.say_init(handle, InitStep::Dying, left, None, sink);
@@ -38,9 +47,9 @@ impl Tracker {
         let Some(handle) = self.observed(facts, sink) else {
             return;
         };
-        let began = self.dying.get(&handle).copied().flatten();
+        let began = self.dying_began(handle);
         let took = began.map(|began| sink.at().saturating_sub(began));
-        self.set_reaper(handle, Reaper::Dead);
+        self.is_dead(handle);
         self.say_init(handle, InitStep::Dead, Some(0), took, sink);
     }
 
@@ -63,54 +72,68 @@ impl Tracker {
         }
     }
 
-    /// What became of an init. The dead do not die again.
-    fn set_reaper(&mut self, handle: NsHandle, reaper: Reaper) {
+    fn dying_began(&self, handle: NsHandle) -> Option<u64> {
+        self.dying.get(&handle)?.began
+    }
+
+    /// An init is dying, since `began` or for all that is known since `time`.
+    fn is_dying(&mut self, handle: NsHandle, began: Option<u64>, time: u64) {
+        if self.set_reaper(handle, Reaper::Dying { began }) {
+            let known = self.dying.get(&handle).map(|dying| dying.since);
+            let since = began.or(known).unwrap_or(time);
+            self.no_longer_dying(handle);
+            self.dying.insert(handle, Dying { began, since });
+            self.dying_since.insert((since, handle));
+        }
+    }
+
+    fn is_dead(&mut self, handle: NsHandle) {
+        if self.set_reaper(handle, Reaper::Dead) {
+            self.no_longer_dying(handle);
+        }
+    }
+
+    /// What became of an init. False if that cannot be: the dead do not die
+    /// again.
+    fn set_reaper(&mut self, handle: NsHandle, reaper: Reaper) -> bool {
         let Some(ns) = self
             .namespaces
             .get_mut(handle)
             .and_then(|entry| entry.ns.as_mut())
         else {
-            return;
+            return false;
         };
         if ns.kind != NsKind::Pid || ns.initial || ns.reaper == Some(Reaper::Dead) {
-            return;
+            return false;
         }
         ns.reaper = Some(reaper);
-        match reaper {
-            Reaper::Dying { began } => {
-                self.dying.insert(handle, began);
-            }
-            Reaper::Dead => {
-                self.dying.remove(&handle);
-            }
+        true
+    }
+
+    fn no_longer_dying(&mut self, handle: NsHandle) {
+        if let Some(dying) = self.dying.remove(&handle) {
+            self.dying_since.remove(&(dying.since, handle));
         }
     }
 
     /// An inactive pid namespace has no pids, so its init is gone.
     pub(super) fn outlived_init(&mut self, handle: NsHandle) {
         if self.dying.contains_key(&handle) {
-            self.set_reaper(handle, Reaper::Dead);
+            self.is_dead(handle);
         }
     }
 
     /// A pid namespace without pids that gets no more has no init any more.
     pub(super) fn note_pids(&mut self, handle: NsHandle, facts: &NsFacts) {
         if facts.pids_disabled && facts.pids == Some(0) {
-            self.set_reaper(handle, Reaper::Dead);
+            self.is_dead(handle);
         }
     }
 
     /// Nothing is known of it any more.
     pub(super) fn forget_people(&mut self, handle: NsHandle, id: NsId) {
-        self.dying.remove(&handle);
+        self.no_longer_dying(handle);
         self.people.remove(&id);
-    }
-
-    /// How many pid namespaces have a dying init, and since when the first of
-    /// them whose beginning was seen.
-    pub fn dying(&self) -> (u64, Option<u64>) {
-        let began = self.dying.values().flatten().min().copied();
-        (self.dying.len() as u64, began)
     }
 
     /// The tasks of a namespace that are worth naming, as of the last walk.
@@ -164,15 +187,15 @@ impl Tracker {
             let Some((handle, _)) = self.pid_namespace(record.ns.key) else {
                 continue;
             };
-            let reaper = match inits.get(&handle) {
-                Some(init) if living.contains(&init.tgid) => Reaper::Dying {
-                    began: self.dying.get(&handle).copied().flatten(),
-                },
-                Some(_) => Reaper::Dead,
-                None if walk.all_tasks => Reaper::Dead,
-                None => continue,
-            };
-            self.set_reaper(handle, reaper);
+            match inits.get(&handle) {
+                Some(init) if living.contains(&init.tgid) => {
+                    let began = self.dying_began(handle);
+                    self.is_dying(handle, began, walk.ended_at);
+                }
+                Some(_) => self.is_dead(handle),
+                None if walk.all_tasks => self.is_dead(handle),
+                None => {}
+            }
         }
     }
 

@@ -66,6 +66,7 @@ impl Tracker {
             tasks.sequence = Some(sequence);
             tasks.read_at = time;
             tasks.hold = count > 0;
+            self.weigh(handle);
             self.enqueue(handle);
         }
     }
@@ -98,6 +99,7 @@ impl Tracker {
             self.set_pids(handle, 0);
             if let Some(entry) = self.namespaces.get_mut(handle) {
                 entry.tasks.hold = false;
+                self.weigh(handle);
                 self.enqueue(handle);
             }
         }
@@ -123,6 +125,7 @@ impl Tracker {
         if let Some(pids) = facts.pids {
             self.set_pids(handle, sample(pids));
         }
+        self.weigh(handle);
     }
 
     /// A pid has a number at each level, so each counts above, too.
@@ -134,13 +137,15 @@ impl Tracker {
         if let Some(parent) = entry.parent {
             self.pids_below(parent, before, pids);
         }
+        self.weigh(handle);
     }
 
     /// The pids of one namespace below this one became so many.
     pub(super) fn pids_below(&mut self, parent: NsHandle, before: u32, after: u32) {
-        if let Some(parent) = self.namespaces.get_mut(parent) {
-            let below = &mut parent.tasks.pids_below;
+        if let Some(entry) = self.namespaces.get_mut(parent) {
+            let below = &mut entry.tasks.pids_below;
             *below = below.saturating_sub(before).saturating_add(after);
+            self.weigh(parent);
         }
     }
 

@@ -140,6 +140,9 @@ impl Tracker {
             ns.state = State::Destroyed;
             ns.since = None;
             self.census.enter(ns.kind, ns.state);
+            let time = entry.last_seen;
+            self.line_up(handle, time);
+            self.weigh(handle);
         }
     }
 }

@@ -44,8 +44,8 @@ pub(super) fn encode(registry: &Registry, format: Format) -> Result<String, fmt:
 }
 
 /// Sorts the samples of each family, which come in another order from each
-/// process: people read them too. (There are no histograms, whose order has
-/// a meaning.)
+/// process: people read them too. Those of one histogram stay together, and as
+/// they are: the order of buckets has a meaning.
 fn in_order(openmetrics: &str) -> String {
     let is_sample = |line: &&str| !line.starts_with('#');
     let lines: Vec<_> = openmetrics.lines().collect();
@@ -53,7 +53,7 @@ fn in_order(openmetrics: &str) -> String {
     for family in lines.chunk_by(|a, b| is_sample(a) == is_sample(b)) {
         let mut family = family.to_vec();
         if family.first().is_some_and(is_sample) {
-            family.sort_unstable();
+            family.sort_by_key(|line| own_labels(line));
         }
         for line in family {
             out.push_str(line);
@@ -61,6 +61,18 @@ fn in_order(openmetrics: &str) -> String {
         }
     }
     out
+}
+
+/// The labels of a sample, without the bound of a bucket, which comes first.
+fn own_labels(sample: &str) -> &str {
+    let Some((_, labels)) = sample.split_once('{') else {
+        return "";
+    };
+    let labels = labels.rsplit_once('}').map_or(labels, |(labels, _)| labels);
+    let Some(rest) = labels.strip_prefix("le=") else {
+        return labels;
+    };
+    rest.split_once(',').map_or("", |(_, others)| others)
 }
 
 /// Turns OpenMetrics into the older format. The samples are the same; there
@@ -112,6 +124,21 @@ mod tests {
             in_order(unordered),
             "# TYPE b gauge\nb{x=\"1\"} 9\nb{x=\"2\"} 0\n# TYPE a gauge\na 1\n# EOF\n"
         );
+    }
+
+    #[test]
+    fn a_histogram_stays_as_it_is() {
+        let text = |histograms: [&str; 2]| format!("# TYPE h histogram\n{}", histograms.concat());
+        let histogram = |x| {
+            let bucket = |le| format!("h_bucket{{le=\"{le}\",x=\"{x}\"}} 0\n");
+            let sum = format!("h_sum{{x=\"{x}\"}} 0\n");
+            [sum, bucket("2.0"), bucket("10.0"), bucket("+Inf")].concat()
+        };
+        let (a, b) = (histogram("a"), histogram("b"));
+        assert_eq!(in_order(&text([&b, &a])), text([&a, &b]));
+        let plain =
+            "# TYPE h histogram\nh_sum 0\nh_bucket{le=\"2.0\"} 0\nh_bucket{le=\"10.0\"} 0\n";
+        assert_eq!(in_order(plain), plain);
     }
 
     #[test]

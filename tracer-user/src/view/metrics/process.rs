@@ -12,56 +12,104 @@ use rustix::{
     process::{Resource, getrlimit},
 };
 
+use super::catalogue::{Chapter, Kind, Metric, Unit};
+
+/// About this process.
+const OWN: Metric = Metric {
+    name: "",
+    kind: Kind::Gauge,
+    unit: Unit::Bytes,
+    labels: &[],
+    help: "",
+    hooks: &[],
+    basis: "/proc/self",
+    remedy: "",
+    only: None,
+};
+
+const CPU: Metric = Metric {
+    name: "process_cpu_seconds",
+    kind: Kind::Counter,
+    unit: Unit::Seconds,
+    help: "Processor time used, user and system",
+    remedy: "many records: look at nslife_events_total; or many walks: look at \
+             nslife_resyncs_total",
+    ..OWN
+};
+const RESIDENT: Metric = Metric {
+    name: "process_resident_memory_bytes",
+    help: "Resident memory",
+    remedy: "about 1 KiB for each namespace is what it takes (docs/proof.md)",
+    ..OWN
+};
+const VIRTUAL: Metric = Metric {
+    name: "process_virtual_memory_bytes",
+    help: "Virtual memory",
+    remedy: "nothing: it costs nothing",
+    ..OWN
+};
+const START: Metric = Metric {
+    name: "process_start_time_seconds",
+    unit: Unit::Timestamp,
+    help: "When the process started, in seconds since the epoch",
+    remedy: "if it moves, nslife is being restarted: its log says why",
+    ..OWN
+};
+const OPEN_FILES: Metric = Metric {
+    name: "process_open_fds",
+    unit: Unit::Of("file descriptors"),
+    help: "Open file descriptors",
+    remedy: "each hook and each connection is one",
+    ..OWN
+};
+const MOST_FILES: Metric = Metric {
+    name: "process_max_fds",
+    unit: Unit::Of("file descriptors"),
+    help: "How many file descriptors may be open",
+    remedy: "nothing",
+    ..OWN
+};
+
+/// What this collector adds.
+pub(super) const CHAPTER: Chapter = Chapter {
+    title: "The process",
+    families: &[CPU, RESIDENT, VIRTUAL, START, OPEN_FILES, MOST_FILES],
+};
+
 /// Reads `/proc/self` on every scrape; what cannot be read is left out.
 #[derive(Debug)]
 pub(super) struct Collector;
 
 impl collector::Collector for Collector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut put = |name: &str, help: &str, metric: &dyn EncodeMetric| {
-            let descriptor = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
+        let mut put = |family: &Metric, metric: &dyn EncodeMetric| {
+            // A registry ends the sentence by itself, a collector does not.
+            let help = format!("{}.", family.help);
+            let descriptor =
+                encoder.encode_descriptor(family.name, &help, None, metric.metric_type())?;
             metric.encode(descriptor)
         };
         let stat = fs::read_to_string("/proc/self/stat").ok();
         if let Some(usage) = stat.as_deref().and_then(Usage::parse) {
-            put(
-                "process_cpu_seconds",
-                "Processor time used, user and system.",
-                &ConstCounter::new(ticks_to_seconds(usage.cpu_ticks)),
-            )?;
-            put(
-                "process_resident_memory_bytes",
-                "Resident memory.",
-                &ConstGauge::new(usage.resident_pages.saturating_mul(page_size() as u64)),
-            )?;
-            put(
-                "process_virtual_memory_bytes",
-                "Virtual memory.",
-                &ConstGauge::new(usage.virtual_bytes),
-            )?;
+            put(&CPU, &ConstCounter::new(ticks_to_seconds(usage.cpu_ticks)))?;
+            let resident = usage.resident_pages.saturating_mul(page_size() as u64);
+            put(&RESIDENT, &ConstGauge::new(resident))?;
+            put(&VIRTUAL, &ConstGauge::new(usage.virtual_bytes))?;
             let stat = fs::read_to_string("/proc/stat").ok();
             if let Some(boot) = stat.as_deref().and_then(boot_time) {
-                put(
-                    "process_start_time_seconds",
-                    "When the process started, in seconds since the epoch.",
-                    &ConstGauge::new(boot as f64 + ticks_to_seconds(usage.start_ticks)),
-                )?;
+                let start = boot as f64 + ticks_to_seconds(usage.start_ticks);
+                put(&START, &ConstGauge::new(start))?;
             }
         }
         if let Ok(files) = fs::read_dir("/proc/self/fd") {
             // One of them is the one that reads the directory.
             put(
-                "process_open_fds",
-                "Open file descriptors.",
+                &OPEN_FILES,
                 &ConstGauge::new(files.count().saturating_sub(1)),
             )?;
         }
         if let Some(limit) = getrlimit(Resource::Nofile).current {
-            put(
-                "process_max_fds",
-                "How many file descriptors may be open.",
-                &ConstGauge::new(limit),
-            )?;
+            put(&MOST_FILES, &ConstGauge::new(limit))?;
         }
         Ok(())
     }
