@@ -539,11 +539,14 @@ pub enum Counter {
     /// Tasks that a walk put into the set of those with credentials in a user
     /// namespace, or took out of it.
     CredsCorrected = 5,
+    /// Not a count: the most bytes of the ring buffer that were taken when a
+    /// record was reserved on this CPU.
+    RingTaken = 6,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 7;
     /// All, in index order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::RingFull,
@@ -552,6 +555,7 @@ impl Counter {
         Self::Exits,
         Self::Records,
         Self::CredsCorrected,
+        Self::RingTaken,
     ];
 }
 

@@ -20,7 +20,7 @@ use tracer_common::{
 
 use crate::{
     known::{Reading, creds, recall, remember},
-    maps::{EVENTS, count},
+    maps::{EVENTS, count, raise},
     mem::{constant, kind_layout, offset, peek, read, read_or},
     netns::Round,
     pid,
@@ -34,10 +34,14 @@ const FIRST_INUM: u32 = 0xEFFF_FFF8;
 /// one into the enum.
 pub const UNKNOWN_CAUSE: u32 = 0;
 
+/// What to ask of a ring buffer: how much of it is taken (`BPF_RB_AVAIL_DATA`).
+const AVAILABLE: u64 = 0;
+
 /// Reserves a record, or counts that the ring buffer was full.
 #[inline(always)]
 pub fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
+    raise(Counter::RingTaken, EVENTS.query(AVAILABLE));
     count(match entry {
         Some(_) => Counter::Records,
         None => Counter::RingFull,

@@ -124,9 +124,39 @@ pub static WALK_CURSOR: Array<RingCursor> = Array::with_max_entries(1, 0);
 #[map]
 pub static WALK_STARTED: Array<u64> = Array::with_max_entries(1, 0);
 
+/// How many entries [`CREDS`] and [`NAMESPACES`] had when the last walk went
+/// through them.
+#[map]
+pub static ENTRIES: Array<u64> = Array::with_max_entries(2, 0);
+
 /// The superblock of nsfs, as soon as a walk has met it.
 #[map]
 pub static NSFS_SUPERBLOCK: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Takes over the size of a map as a walk found it: 0 for [`CREDS`], 1 for
+/// [`NAMESPACES`].
+#[inline(always)]
+pub fn sized(index: u32, entries: i64) {
+    if let Some(slot) = ENTRIES.get_ptr_mut(index) {
+        // SAFETY: an aligned word of a map value; walks of one nslife do not
+        // overlap, and nobody else writes it.
+        unsafe { slot.write(entries.max(0) as u64) };
+    }
+}
+
+/// Raises what this CPU has seen at most.
+#[inline(always)]
+pub fn raise(counter: Counter, value: u64) {
+    if let Some(slot) = COUNTERS.get_ptr_mut(counter as u32) {
+        // SAFETY: as for `count`; a program that interrupts this one could have
+        // its value put back to this one's, which is as good as seen.
+        unsafe {
+            if value > *slot {
+                *slot = value;
+            }
+        }
+    }
+}
 
 /// Adds to a counter of this CPU.
 #[inline(always)]

@@ -226,6 +226,8 @@ async fn watch(
                 metrics.limits(engine.limits());
                 clock.refresh();
                 metrics.standing(&engine.standing(boottime()), &clock);
+                let resources = engine.resources().map_err(DaemonError::Engine)?;
+                metrics.resources(&resources, asked.len());
             }
             () = audits.due() => {
                 let findings = audits.go_on(&mut engine, &mut transitions);

@@ -13,7 +13,7 @@ use crate::{
     cred::{self, Cred},
     emit::{common_of, fill_nsproxy, now},
     known::{self, Known},
-    maps::{CREDS, NAMESPACES, WALK_SCRATCH, WALK_STARTED, WALKED},
+    maps::{CREDS, NAMESPACES, WALK_SCRATCH, WALK_STARTED, WALKED, sized},
     mem::{offset, peek, read, read_or},
     pid::{deepest_namespace, number_at},
 };
@@ -192,20 +192,23 @@ extern "C" fn forget_callback(
 extern "C" fn walk_sweep(context: *const TaskContext) -> i32 {
     if Out::once(context).is_some() {
         // SAFETY: the callbacks have the signature that the helper documents.
-        unsafe {
-            bpf_for_each_map_elem(
+        let (creds, namespaces) = unsafe {
+            let creds = bpf_for_each_map_elem(
                 (&raw const CREDS).cast_mut().cast(),
                 sweep_callback as *mut c_void,
                 core::ptr::null_mut(),
                 0,
             );
-            bpf_for_each_map_elem(
+            let namespaces = bpf_for_each_map_elem(
                 (&raw const NAMESPACES).cast_mut().cast(),
                 forget_callback as *mut c_void,
                 core::ptr::null_mut(),
                 0,
             );
-        }
+            (creds, namespaces)
+        };
+        sized(0, creds);
+        sized(1, namespaces);
     }
     0
 }

@@ -10,7 +10,7 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, Iter, ProgramError},
 };
 use aya_log::EbpfLogger;
@@ -345,10 +345,7 @@ impl Kernel {
 
     /// Whether a selected thread group is still alive.
     pub(super) fn has_selected(&self) -> Result<bool, EngineError> {
-        let map = self
-            .ebpf
-            .map("SELECTED")
-            .ok_or(EngineError::NoMap { map: "SELECTED" })?;
+        let map = self.map("SELECTED")?;
         let selected: HashMap<_, u32, u8> = map.try_into()?;
         Ok(selected.keys().next().is_some())
     }
@@ -360,10 +357,7 @@ impl Kernel {
 
     /// Sums of the counters, and of what the recursion guard skipped.
     pub(super) fn totals(&self) -> Result<KernelTotals, EngineError> {
-        let map = self
-            .ebpf
-            .map("COUNTERS")
-            .ok_or(EngineError::NoMap { map: "COUNTERS" })?;
+        let map = self.map("COUNTERS")?;
         let counters: PerCpuArray<_, u64> = map.try_into()?;
         let sum = |counter: Counter| -> Result<u64, EngineError> {
             Ok(counters.get(&(counter as u32), 0)?.iter().sum())
@@ -389,10 +383,7 @@ impl Kernel {
     /// (`bpf_prog_info.recursion_misses`), as the kernel shows them beside each
     /// program's descriptor, and that no twin made up for.
     fn lost_recursion(&self) -> Result<u64, EngineError> {
-        let map = self
-            .ebpf
-            .map("STOOD_IN")
-            .ok_or(EngineError::NoMap { map: "STOOD_IN" })?;
+        let map = self.map("STOOD_IN")?;
         let stood_in: PerCpuArray<_, u64> = map.try_into()?;
         let mut lost = 0;
         for (name, program) in self.ebpf.programs() {
@@ -421,10 +412,7 @@ impl Kernel {
 
     /// Those of these that the programs do not remember (any more).
     pub(super) fn forgotten(&self, unmet: &[Unmet]) -> Result<Vec<Unmet>, EngineError> {
-        let map = self
-            .ebpf
-            .map("NAMESPACES")
-            .ok_or(EngineError::NoMap { map: "NAMESPACES" })?;
+        let map = self.map("NAMESPACES")?;
         let known: HashMap<_, u32, Known> = map.try_into()?;
         let mut forgotten = Vec::new();
         for &ns in unmet {
@@ -476,7 +464,20 @@ impl Kernel {
         Ok(bytes)
     }
 
-    fn map_mut(&mut self, map: &'static str) -> Result<&mut aya::maps::Map, EngineError> {
+    /// How many entries this map has room for.
+    pub(super) fn capacity(&self, map: &'static str) -> Result<u64, EngineError> {
+        let info = match self.map(map)? {
+            Map::HashMap(data) => data.info()?,
+            _ => return Err(EngineError::NoMap { map }),
+        };
+        Ok(info.max_entries().into())
+    }
+
+    pub(super) fn map(&self, map: &'static str) -> Result<&Map, EngineError> {
+        self.ebpf.map(map).ok_or(EngineError::NoMap { map })
+    }
+
+    fn map_mut(&mut self, map: &'static str) -> Result<&mut Map, EngineError> {
         self.ebpf.map_mut(map).ok_or(EngineError::NoMap { map })
     }
 }

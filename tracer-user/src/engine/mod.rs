@@ -11,6 +11,7 @@ mod faults;
 mod kernel;
 mod losses;
 mod report;
+mod resources;
 mod resync;
 mod sizes;
 mod skipped;
@@ -30,6 +31,7 @@ pub use contract::{KernelTotals, Limits, MAX_NAMESPACES, Notice, Options, Select
 pub use error::{EngineError, StartError};
 pub use examine::examine;
 pub use report::{Attempt, CapabilityStatus, HookReport, HookState, Report};
+pub use resources::{MapUse, ProgramRuns, Resources};
 pub use sizes::{RingSize, RingSizeError};
 pub use tap::{Frame, Tap};
 pub use walk::in_initial_pid_namespace;
@@ -222,6 +224,7 @@ impl Engine {
     /// Walks, and changes nothing.
     fn look(&mut self, depth: Depth) -> Result<Walk, EngineError> {
         let (walk, undecodable) = walk::take(&mut self.kernel, &mut self.tap, depth)?;
+        self.tracker.meet_waiting(&walk);
         if let Some(stream) = &mut self.stream {
             stream.undecodable += undecodable;
         }

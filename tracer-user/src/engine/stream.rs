@@ -29,7 +29,7 @@ const RECORD_HEADER: usize = 8;
 /// The ring buffer, and what is known of losses.
 pub(super) struct Stream {
     ring: AsyncFd<RingBuf<MapData>>,
-    size: RingSize,
+    pub(super) size: RingSize,
     check: Interval,
     losses: Losses,
     /// Records that made no sense, ever.

@@ -22,4 +22,7 @@ pub struct Nsproxy {
     /// Their inode numbers, likewise: what people know namespaces by, also
     /// when the namespace itself is gone before its switch is shown.
     pub inums: [Option<u32>; Slot::COUNT],
+    /// Once it is no more: for how long it was in use, nanoseconds, if both ends
+    /// were seen.
+    pub lived: Option<u64>,
 }

@@ -279,3 +279,42 @@ fn what_is_inactive_or_gone_is_not_dying() {
     kernel.freed(&other);
     assert_eq!(dying(&kernel), (0, None));
 }
+
+/// Since the walk that first met it, until none meets it; those in the initial namespaces hold
+/// nothing.
+#[test]
+fn who_waits_to_be_reaped_is_counted() {
+    let mut kernel = World::walked(COUNTS);
+    let (root_user, root_pid) = (kernel.initial(NsKind::User), kernel.initial(NsKind::Pid));
+    let (user, pid) = (kernel.ns_of(NsKind::User), kernel.ns_of(NsKind::Pid));
+    let nsproxy = kernel.nsproxy(&[]);
+    let look = |kernel: &mut World, zombies: &[(&Ns, &Ns)]| {
+        let walk = kernel.walk(|walk| {
+            for ns in [&root_user, &root_pid, &user, &pid] {
+                walk.ns(ns);
+            }
+            for (user, pid) in zombies {
+                walk.task(user, pid, &nsproxy).exit_state = EXIT_ZOMBIE;
+            }
+            walk.task(&user, &pid, &nsproxy);
+        });
+        kernel.merge_walk(&walk);
+        let standing = kernel.tracker.standing();
+        assert_eq!(standing.walked_at, Some(walk.started_at));
+        (
+            [standing.zombies_in_user, standing.zombies_in_pid],
+            standing
+                .zombies_oldest
+                .map(|since| since == walk.started_at),
+        )
+    };
+    assert_eq!(
+        look(&mut kernel, &[(&root_user, &root_pid)]),
+        ([0, 0], None)
+    );
+    let first = [(&user, &pid)];
+    assert_eq!(look(&mut kernel, &first), ([1, 1], Some(true)));
+    let both = [(&user, &pid), (&user, &root_pid)];
+    assert_eq!(look(&mut kernel, &both), ([2, 1], Some(false)));
+    assert_eq!(look(&mut kernel, &[]), ([0, 0], None));
+}

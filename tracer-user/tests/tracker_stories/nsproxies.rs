@@ -178,3 +178,29 @@ fn a_late_freeing_is_not_that_of_the_next_at_the_address() {
     );
     assert_eq!(kernel.state(&net), Some(State::Active));
 }
+
+/// How long it lived is known where both ends were seen.
+#[test]
+fn lives_of_nsproxies_are_measured() {
+    for config in [OLD, IDS, COUNTS] {
+        let mut kernel = World::walked(config);
+        let uts = kernel.ns("uts");
+        kernel.created(&uts);
+        let (seen, found) = (kernel.nsproxy(&[&uts]), kernel.nsproxy(&[&uts]));
+        kernel.installed(&seen);
+        let installed = kernel.now;
+        kernel.merge(|walk| {
+            walk.ns(&uts);
+            walk.nsproxy(&seen);
+            walk.nsproxy(&found);
+        });
+        for (nsproxy, began) in [(seen, Some(installed)), (found, None)] {
+            kernel.nsproxy_freed(&nsproxy);
+            let lived = kernel.transitions.iter().find_map(|said| match &said.what {
+                What::NsproxyFreed(freed) => Some(freed.lived),
+                _ => None,
+            });
+            assert_eq!(lived, Some(began.map(|began| kernel.now - began)));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
-    engine::{HookReport, HookState},
+    engine::{HookReport, HookState, ProgramRuns, Resources},
     plan,
     view::metrics::{Format, Kind, Metric, Metrics, Unit, all, reference},
 };
@@ -32,10 +32,29 @@ fn every_hook() -> Vec<HookReport> {
     plan::HOOKS.iter().map(attached).collect()
 }
 
-/// Everything that is exposed where every hook is attached.
+/// Programs of which everything is measured.
+fn measured() -> Resources {
+    let programs = all()
+        .flat_map(|metric| metric.labels)
+        .find(|label| label.name == "program")
+        .map(|label| (label.values)())
+        .unwrap();
+    let runs = |program: &str| ProgramRuns {
+        program: program.to_owned(),
+        runs: 2,
+        took: 3,
+    };
+    Resources {
+        programs: programs.into_iter().map(runs).collect(),
+        ..Resources::default()
+    }
+}
+
+/// Everything that is exposed where every hook is attached, and measured.
 fn exposed() -> BTreeMap<String, Exposed> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     metrics.hooks(&every_hook());
+    metrics.resources(&measured(), 0);
     let text = metrics.encode(Format::OpenMetrics).unwrap();
     let mut families: BTreeMap<String, Exposed> = BTreeMap::new();
     let mut current = String::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
-    engine::{KernelTotals, Limits, Notice},
+    engine::{KernelTotals, Limits, MapUse, Notice, ProgramRuns, Resources},
     model::{
         Census, InitStep, Lifecycle, NetCleanup, Rule, Standing, State, Transition, What,
         audit::{Difference, Field, Findings, Value},
@@ -19,8 +19,8 @@ use tracer_common::{
 };
 
 use crate::values::{
-    at, below_zero, chain, every_transition, foreign_switch, init, namespace, net_cleanup, report,
-    step,
+    at, below_zero, chain, every_transition, foreign_switch, init, initial_nsproxy, namespace,
+    net_cleanup, report, step,
 };
 
 /// Samples by name and labels.
@@ -99,6 +99,19 @@ fn every_label_set_is_there_from_the_start() {
     let found = samples(&Metrics::new("1.2.3"), Format::OpenMetrics);
     let mut expected: BTreeSet<String> = [
         "nslife_nsproxies",
+        "nslife_nsproxy_lifetime_seconds_count",
+        "nslife_nsproxy_lifetime_seconds_sum",
+        "nslife_zombies{ns_type=\"user\"}",
+        "nslife_zombies{ns_type=\"pid\"}",
+        "nslife_zombies_oldest_timestamp_seconds",
+        "nslife_ring_buffer_bytes",
+        "nslife_ring_buffer_most_bytes",
+        "nslife_map_entries{map=\"creds\"}",
+        "nslife_map_entries{map=\"namespaces\"}",
+        "nslife_map_capacity{map=\"creds\"}",
+        "nslife_map_capacity{map=\"namespaces\"}",
+        "nslife_walk_last_timestamp_seconds",
+        "nslife_requests_waiting",
         "nslife_events_total",
         "nslife_resyncs_total",
         "nslife_resync_corrections_total",
@@ -192,6 +205,11 @@ fn every_label_set_is_there_from_the_start() {
         expected.extend(spans(family));
     }
     expected.extend(net_cleanup_stages());
+    for le in SPANS {
+        expected.insert(format!(
+            "nslife_nsproxy_lifetime_seconds_bucket{{le=\"{le}\"}}"
+        ));
+    }
     for time in [
         "0.001", "0.01", "0.1", "0.5", "1.0", "5.0", "15.0", "60.0", "300.0", "+Inf",
     ] {
@@ -225,30 +243,32 @@ fn every_label_set_is_there_from_the_start() {
     assert_eq!(found["nslife_build_info{version=\"1.2.3\"}"], 1.0);
 }
 
-/// All samples of a histogram of what may take a moment or a month.
+/// Bounds from a moment to a month.
+const SPANS: [&str; 17] = [
+    "0.001",
+    "0.003",
+    "0.01",
+    "0.03",
+    "0.1",
+    "0.3",
+    "1.0",
+    "3.0",
+    "10.0",
+    "60.0",
+    "600.0",
+    "3600.0",
+    "21600.0",
+    "86400.0",
+    "604800.0",
+    "2592000.0",
+    "+Inf",
+];
+
+/// All samples of a histogram of what may take as long.
 fn spans(family: &str) -> Vec<String> {
-    let bounds = [
-        "0.001",
-        "0.003",
-        "0.01",
-        "0.03",
-        "0.1",
-        "0.3",
-        "1.0",
-        "3.0",
-        "10.0",
-        "60.0",
-        "600.0",
-        "3600.0",
-        "21600.0",
-        "86400.0",
-        "604800.0",
-        "2592000.0",
-        "+Inf",
-    ];
     let name = format!("nslife_namespace_{family}_seconds");
     let labels = NsKind::ALL.map(|kind| format!("ns_type=\"{}\"", kind.name()));
-    histograms(&name, &labels, &bounds)
+    histograms(&name, &labels, &SPANS)
 }
 
 /// All samples of the histogram of the stages of the clean-up of network namespaces.
@@ -340,6 +360,55 @@ fn standing_is_by_type() {
         value("nslife_namespaces_kept_by_files{ns_type=\"net\"}"),
         0.0
     );
+}
+
+#[test]
+fn what_programs_cost_is_there_while_it_is_measured() {
+    let metrics = Metrics::new("0");
+    let measured = |runs, took| Resources {
+        ring: 4096,
+        ring_most: 160,
+        maps: vec![MapUse {
+            name: "creds",
+            entries: 5,
+            capacity: 9,
+        }],
+        programs: vec![ProgramRuns {
+            program: "switched".to_owned(),
+            runs,
+            took,
+        }],
+    };
+    metrics.resources(&measured(3, 500_000_000), 2);
+    metrics.resources(&measured(7, 1_500_000_000), 2);
+    let get = |sample: &str| value(&metrics, sample);
+    assert_eq!(get("nslife_bpf_runs_total{program=\"switched\"}"), 7.0);
+    assert_eq!(
+        get("nslife_bpf_run_seconds_total{program=\"switched\"}"),
+        1.5
+    );
+    assert_eq!(get("nslife_ring_buffer_most_bytes"), 160.0);
+    assert_eq!(get("nslife_map_entries{map=\"creds\"}"), 5.0);
+    assert_eq!(get("nslife_map_capacity{map=\"creds\"}"), 9.0);
+    assert_eq!(get("nslife_requests_waiting"), 2.0);
+    metrics.resources(&Resources::default(), 0);
+    let text = metrics.encode(Format::OpenMetrics).unwrap();
+    assert!(!text.contains("nslife_bpf_"), "absent, not zero: {text}");
+}
+
+#[test]
+fn a_set_of_namespaces_is_measured_where_both_ends_were_seen() {
+    let metrics = Metrics::new("0");
+    for lived in [None, Some(250_000_000)] {
+        let nsproxy = nslife::model::Nsproxy {
+            lived,
+            ..initial_nsproxy()
+        };
+        metrics.transition(&at(What::NsproxyFreed(nsproxy)));
+    }
+    let name = "nslife_nsproxy_lifetime_seconds";
+    assert_eq!(value(&metrics, &format!("{name}_count")), 1.0);
+    assert_eq!(value(&metrics, &format!("{name}_sum")), 0.25);
 }
 
 #[test]

@@ -124,6 +124,7 @@ pub(crate) fn initial_nsproxy() -> Nsproxy {
         count: 90,
         namespaces: Slot::ALL.map(|slot| Some(NsId(id(slot)))),
         inums: Slot::ALL.map(|slot| Some(4_026_531_831 + id(slot) as u32)),
+        lived: None,
     }
 }
 

@@ -96,6 +96,7 @@ impl Tracker {
         self.merge_procfs(walk);
         self.count_tasks(walk);
         self.meet_people(walk);
+        self.meet_waiting(walk);
         if walk.all_tasks {
             self.end_absent_nsproxies(walk, sink);
             self.end_absent_tasks(walk);

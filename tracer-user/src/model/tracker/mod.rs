@@ -35,6 +35,7 @@ mod tasks;
 mod teardown;
 mod tombstones;
 mod unmet;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -57,6 +58,7 @@ use rules::Rules;
 use sink::Sink;
 use teardown::Round;
 use tombstones::Tombstones;
+use waiting::Waiting;
 
 pub use census::Census;
 pub use merge::Corrections;
@@ -123,6 +125,8 @@ pub struct Tracker {
     dying_since: BTreeSet<(u64, NsHandle)>,
     /// The clean-up of network namespaces that goes on.
     round: Option<Round>,
+    /// Who waits to be reaped, as of the last walk.
+    waiting: Waiting,
     /// As of the last walk.
     people: HashMap<NsId, People>,
     /// How many walks have been merged.
@@ -160,6 +164,7 @@ impl Tracker {
             dying: HashMap::new(),
             dying_since: BTreeSet::new(),
             round: None,
+            waiting: Waiting::default(),
             people: HashMap::new(),
             walks: 0,
             complete: [false; NsKind::COUNT],

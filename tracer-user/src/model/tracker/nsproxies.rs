@@ -22,6 +22,8 @@ pub(super) struct Held {
     pub(super) walked: u64,
     /// A task had it, and yet nobody held it, when last walked.
     pub(super) broken: bool,
+    /// When it was put to use, if that was seen.
+    installed_at: Option<u64>,
 }
 
 /// What is still known of an nsproxy that was freed.
@@ -39,7 +41,10 @@ impl Tracker {
             .nsproxy_dead_until(facts.key)
             .is_none_or(|until| time >= until)
         {
-            self.hold(facts, time, sink);
+            let is_new = self.hold(facts, time, sink);
+            if is_new && let Some(held) = self.nsproxies.get_mut(&facts.key) {
+                held.installed_at = sink.since();
+            }
         }
     }
 
@@ -127,6 +132,7 @@ impl Tracker {
             last_seen: time,
             walked: 0,
             broken: false,
+            installed_at: None,
         };
         self.nsproxies.insert(facts.key, held);
         self.census.nsproxies += 1;
@@ -167,6 +173,8 @@ impl Tracker {
         self.census.nsproxies -= 1;
         let mut view = self.view_of_held(&held);
         view.count = count.unwrap_or(view.count);
+        let ends = held.installed_at.zip(sink.since());
+        view.lived = ends.and_then(|(installed, freed)| freed.checked_sub(installed));
         sink.nsproxy_freed(view);
         for handle in held.links.into_iter().flatten() {
             self.release(handle);
@@ -237,5 +245,6 @@ fn view(id: NsproxyId, facts: &NsproxyFacts, namespaces: [Option<NsId>; Slot::CO
         count: facts.count,
         namespaces,
         inums: facts.slots.map(|slot| Some(slot?.inum?.get())),
+        lived: None,
     }
 }

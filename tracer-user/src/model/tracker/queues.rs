@@ -44,6 +44,15 @@ pub struct Standing {
     pub dying: u64,
     /// Since when the first of them has been dying, likewise.
     pub dying_oldest: Option<u64>,
+    /// Tasks that have exited and are not reaped, in user namespaces other than
+    /// the initial one, when last walked.
+    pub zombies_in_user: u64,
+    /// Likewise, in pid namespaces.
+    pub zombies_in_pid: u64,
+    /// When a walk first met the one of them that has waited for longest.
+    pub zombies_oldest: Option<u64>,
+    /// When the last walk began.
+    pub walked_at: Option<u64>,
 }
 
 impl Standing {
@@ -204,6 +213,10 @@ impl Tracker {
             kept_by_files: self.kept_by_files,
             dying: self.dying.len() as u64,
             dying_oldest: self.dying_since.first().map(|&(since, _)| since),
+            zombies_in_user: self.waiting.in_user,
+            zombies_in_pid: self.waiting.in_pid,
+            zombies_oldest: self.waiting.oldest,
+            walked_at: self.waiting.walked_at,
             ..Standing::default()
         };
         for kind in NsKind::ALL {

@@ -4,7 +4,7 @@
 
 use super::{
     coverage::Coverage, health::Health, labels::Label, lives::Lives, nsproxies::Nsproxies,
-    pids::Pids, process, times::Times,
+    pids::Pids, process, room::Room, times::Times,
 };
 
 /// The type of a family, in the words of the text formats.
@@ -129,6 +129,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Pids::CHAPTER,
     Nsproxies::CHAPTER,
     Health::CHAPTER,
+    Room::CHAPTER,
     Coverage::CHAPTER,
     process::CHAPTER,
 ];

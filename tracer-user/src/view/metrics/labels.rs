@@ -49,6 +49,44 @@ pub(super) const NS_TYPE: Label = Label {
     values: || NsKind::ALL.map(NsKind::name).to_vec(),
 };
 
+pub(super) const NS_TYPE_OF_ZOMBIES: Label = Label {
+    name: "ns_type",
+    meaning: "a task may count in both",
+    values: || [NsKind::User, NsKind::Pid].map(NsKind::name).to_vec(),
+};
+
+pub(super) const MAP: Label = Label {
+    name: "map",
+    meaning: "`creds`: tasks with credentials in a user namespace other than the initial one; \
+              `namespaces`: all but the initial ones",
+    values: || vec!["creds", "namespaces"],
+};
+
+pub(super) const PROGRAM: Label = Label {
+    name: "program",
+    meaning: "of those that this kernel calls for; a twin counts with its program",
+    values: || {
+        let mut all: Vec<_> = plan::HOOKS
+            .iter()
+            .flat_map(|hook| hook.candidates)
+            .map(|candidate| candidate.program)
+            .chain(WALKS)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    },
+};
+
+/// The programs that walks run.
+const WALKS: [&str; 5] = [
+    "walk_files",
+    "walk_ring",
+    "walk_shown",
+    "walk_sweep",
+    "walk_tasks",
+];
+
 pub(super) const STATE: Label = Label {
     name: "state",
     meaning: "`inactive`: only the kernel still holds it; `destroyed`: its last reference is gone, \
@@ -169,6 +207,7 @@ label_sets! {
     OfState { state }
     OfHook { hook }
     OfStage { stage }
+    OfMap { map }
 }
 
 /// The set of labels of a type of namespaces.

@@ -16,6 +16,7 @@ mod nsproxies;
 mod pids;
 mod process;
 mod reference;
+mod room;
 mod times;
 mod values;
 
@@ -26,12 +27,12 @@ use tracer_common::event::Reason;
 
 use self::{
     coverage::Coverage, health::Health, labels::UNDECODABLE, lives::Lives, nsproxies::Nsproxies,
-    pids::Pids, times::Times,
+    pids::Pids, room::Room, times::Times,
 };
 use crate::{
-    engine::{HookReport, KernelTotals, Limits, Notice},
+    engine::{HookReport, KernelTotals, Limits, Notice, Resources},
     model::{Census, Rule, Standing, Transition, What, audit::Findings},
-    view::clock::Clock,
+    view::clock::{Clock, seconds},
 };
 
 pub use catalogue::{CHAPTERS, Chapter, Kind, Metric, Unit, all};
@@ -49,6 +50,7 @@ pub struct Metrics {
     pids: Pids,
     nsproxies: Nsproxies,
     health: Health,
+    room: Room,
     coverage: Coverage,
 }
 
@@ -62,6 +64,7 @@ impl Metrics {
             pids: Pids::default(),
             nsproxies: Nsproxies::default(),
             health: Health::default(),
+            room: Room::default(),
             coverage: Coverage::new(version),
         };
         let registry = &mut metrics.registry;
@@ -70,6 +73,7 @@ impl Metrics {
         metrics.pids.register(registry);
         metrics.nsproxies.register(registry);
         metrics.health.register(registry);
+        metrics.room.register(registry);
         metrics.coverage.register(registry);
         registry.register_collector(Box::new(process::Collector));
         metrics
@@ -111,7 +115,12 @@ impl Metrics {
             What::Violation(violation) => {
                 self.nsproxies.violations(violation.rule).inc();
             }
-            What::Switched(_) | What::NsproxyFreed(_) | What::TaskEnd(_) => {}
+            What::NsproxyFreed(nsproxy) => {
+                if let Some(lived) = nsproxy.lived {
+                    self.nsproxies.lifetimes.observe(seconds(lived));
+                }
+            }
+            What::Switched(_) | What::TaskEnd(_) => {}
         }
     }
 
@@ -152,12 +161,19 @@ impl Metrics {
         let wall = |at| clock.unix_seconds(at);
         self.lives.standing(standing, wall);
         self.pids.standing(standing, wall);
+        self.room.walked(standing, wall);
     }
 
     /// Takes over the counters of the kernel programs.
     pub fn totals(&self, totals: &KernelTotals) {
         self.health.totals(totals);
         values::raise(&self.nsproxies.switches(Reason::Exit), totals.exits);
+    }
+
+    /// Takes over what the kernel programs use, and how many requests wait for
+    /// the one who owns them.
+    pub fn resources(&self, resources: &Resources, waiting: usize) {
+        self.room.resources(resources, waiting);
     }
 
     /// Takes over what became of the hooks.

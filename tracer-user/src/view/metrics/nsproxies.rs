@@ -1,13 +1,15 @@
 //! Sets of namespaces, who changes them, and the rules that the kernel keeps
 //! about them.
 
-use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use prometheus_client::metrics::{
+    counter::Counter, family::Family, gauge::Gauge, histogram::Histogram,
+};
 use tracer_common::event::Reason;
 
 use super::{
     catalogue::{Kind, Metric, Unit, families},
     labels::{OfReason, OfRule, REASON, RULE},
-    values::{raise, signed},
+    values::{raise, signed, spans},
 };
 use crate::model::Rule;
 
@@ -35,6 +37,16 @@ families! {
             hooks: &["nsproxy_installed", "nsproxy_freed"],
             remedy: "as many as there are containers and sandboxes, and some; if they grow without \
                      end, so do namespaces",
+            ..COUNTER
+        };
+        lifetimes: Histogram = spans(), Metric {
+            name: "nslife_nsproxy_lifetime_seconds",
+            kind: Kind::Histogram,
+            unit: Unit::Seconds,
+            help: "Time from a set of namespaces being put to use to its end, where both were seen",
+            hooks: &["nsproxy_", "task_new"],
+            remedy: "nothing is wrong with a long life; many short ones are work for the kernel: \
+                     each setns makes one",
             ..COUNTER
         };
         switches: Family<OfReason, Counter> = Family::default(), Metric {
