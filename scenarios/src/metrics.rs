@@ -51,6 +51,11 @@ impl Metrics {
         value.with_context(|| format!("there is no {series}"))
     }
 
+    /// How many series there are.
+    pub(crate) fn len(&self) -> usize {
+        self.samples.len()
+    }
+
     /// All series of a name that have these labels, and others.
     pub(crate) fn having(&self, some: &Series) -> Vec<&Series> {
         let has = |series: &&Series| {

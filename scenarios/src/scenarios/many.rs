@@ -61,8 +61,16 @@ pub(super) fn fifty_thousand(world: &World) -> Result<String> {
         world.kernel >= LISTS,
         list.complete,
     )?;
-    let asked = seconds_of_asking(world)?;
+    let (asked, many) = seconds_of_asking(world)?;
     hoarder.end()?;
+    let few = few_namespaces(world)?;
+    same("series of a scrape", few.series, many.series)?;
+    ensure!(
+        many.milliseconds < 2.0 * few.milliseconds,
+        "a scrape costs {} ms, and {} ms with few namespaces",
+        many.milliseconds,
+        few.milliseconds
+    );
     let complete = if list.complete {
         "complete"
     } else {
@@ -70,14 +78,46 @@ pub(super) fn fifty_thousand(world: &World) -> Result<String> {
     };
     Ok(format!(
         "the list took {seconds:.1} s, {:.1} s of it the walk, and says that it is {complete}; \
-         asking a daemon took {asked:.1} s",
-        list.walk_seconds
+         asking a daemon took {asked:.1} s; a scrape has {} series and costs {:.1} ms, with few \
+         namespaces {:.1} ms",
+        list.walk_seconds, many.series, many.milliseconds, few.milliseconds
     ))
 }
 
-/// How long it takes to get as many namespaces from a daemon, which walks for that. It is gone
-/// before they are.
-fn seconds_of_asking(world: &World) -> Result<f64> {
+/// What scraping a daemon costs.
+struct Scrapes {
+    series: usize,
+    /// Of its processor time, for each.
+    milliseconds: f64,
+}
+
+/// How often it is scraped for that: the kernel counts processor time in hundredths of a second.
+const SCRAPES: u32 = 100;
+
+fn scrapes(daemon: &Daemon) -> Result<Scrapes> {
+    let spent = |daemon: &Daemon| daemon.scrape()?.plain("process_cpu_seconds_total");
+    let before = spent(daemon)?;
+    for _ in 1..SCRAPES {
+        daemon.scrape()?;
+    }
+    let took = spent(daemon)? - before;
+    Ok(Scrapes {
+        series: daemon.scrape()?.len(),
+        milliseconds: 1000.0 * took / f64::from(SCRAPES),
+    })
+}
+
+/// The same with what every system has.
+fn few_namespaces(world: &World) -> Result<Scrapes> {
+    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let few = scrapes(&daemon)?;
+    daemon.stop()?;
+    Ok(few)
+}
+
+/// How long it takes to get as many namespaces from a daemon, which walks for that, and what it
+/// costs to scrape it. It is gone before they are.
+fn seconds_of_asking(world: &World) -> Result<(f64, Scrapes)> {
     let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
     let socket = socket_of(PORT);
     let start = Instant::now();
@@ -94,6 +134,7 @@ fn seconds_of_asking(world: &World) -> Result<f64> {
         MANY as usize,
         others,
     )?;
+    let scrapes = scrapes(&daemon)?;
     daemon.stop()?;
-    Ok(seconds)
+    Ok((seconds, scrapes))
 }
