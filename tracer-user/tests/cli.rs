@@ -22,6 +22,42 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+#[test]
+fn the_environment_is_read_and_the_command_line_comes_first() {
+    let with = |variable: &str, value: &str, arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_nslife"))
+            .args(arguments)
+            .env(variable, value)
+            .output()
+            .unwrap();
+        assert_decent(&output);
+        (output.status.code(), stderr(&output))
+    };
+    // Whoever has the port tells which address was taken.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let (status, text) = with("NSLIFE_WEB_LISTEN_ADDRESS", &taken, &["daemon"]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.contains("cannot listen on") && text.contains(&taken),
+        "{text}"
+    );
+    let flag = ["daemon", "--web.listen-address", &taken];
+    let (status, text) = with("NSLIFE_WEB_LISTEN_ADDRESS", "127.0.0.1:1", &flag);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains(&taken), "{text}");
+
+    let (status, text) = with("NSLIFE_RING_BUFFER", "much", &["daemon"]);
+    assert_eq!(status, Some(2), "{text}");
+    assert!(
+        text.contains("--ring-buffer") && text.contains("much"),
+        "{text}"
+    );
+    let (status, text) = with("NSLIFE_NO_CONTROL_SOCKET", "perhaps", &["daemon"]);
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("--no-control-socket"), "{text}");
+}
+
 /// Fails if the output shows the inside of a program.
 #[track_caller]
 fn assert_decent(output: &Output) {

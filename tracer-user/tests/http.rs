@@ -1,6 +1,7 @@
 //! The web server, over real connections.
 
 use std::{
+    io::Read as _,
     net::SocketAddr,
     sync::{
         Arc,
@@ -58,12 +59,16 @@ async fn server(telemetry_path: &str, drain: Duration) -> Server {
 impl Server {
     /// The whole answer to a request.
     async fn ask(&self, path: &str, headers: &str) -> String {
+        String::from_utf8(self.ask_raw(path, headers).await).unwrap()
+    }
+
+    async fn ask_raw(&self, path: &str, headers: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer);
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
         timeout(PATIENCE, read).await.unwrap().unwrap();
         answer
     }
@@ -107,6 +112,68 @@ async fn metrics_come_in_the_format_asked_for() {
         assert!(answer.contains("nslife_build_info{version=\"1.2.3\"} 1"));
     }
     server.end().await;
+}
+
+#[tokio::test]
+async fn metrics_are_compressed_for_those_who_take_it() {
+    let server = server("/metrics", PATIENCE).await;
+    let plain = server.ask("/metrics", "").await;
+    let refused = server
+        .ask("/metrics", "Accept-Encoding: gzip;q=0\r\n")
+        .await;
+    for answer in [&plain, &refused] {
+        assert!(!answer.contains("content-encoding"), "{answer}");
+    }
+    let packed = server
+        .ask_raw("/metrics", "Accept-Encoding: gzip\r\n")
+        .await;
+    let (head, body) = halves(&packed);
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    let vary = head.lines().filter(|line| line.starts_with("vary: "));
+    let vary: Vec<_> = vary.collect();
+    assert_eq!(vary, ["vary: accept", "vary: accept-encoding"]);
+    let mut text = String::new();
+    let body = unchunked(body);
+    flate2::read::GzDecoder::new(&*body)
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(plain.contains("nslife_build_info{version=\"1.2.3\"} 1"));
+    assert!(text.contains("nslife_build_info{version=\"1.2.3\"} 1"));
+    assert!(
+        body.len() * 4 < text.len(),
+        "{} of {}",
+        body.len(),
+        text.len()
+    );
+    server.end().await;
+}
+
+/// What is above and below the empty line.
+fn halves(answer: &[u8]) -> (&str, &[u8]) {
+    let at = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
+    (str::from_utf8(&answer[..at]).unwrap(), &answer[at + 4..])
+}
+
+/// A body that came in pieces, each with its length in front.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let at = body.windows(2).position(|two| two == b"\r\n").unwrap();
+        let length = str::from_utf8(&body[..at]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&body[at + 2..][..length]);
+        body = &body[at + 2 + length + 2..];
+    }
 }
 
 #[tokio::test]

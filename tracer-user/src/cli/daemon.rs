@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{ValueEnum, value_parser};
+use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
 use nslife::{
     control,
     daemon::{self, Config, Control},
@@ -26,12 +26,18 @@ const MOST_NAMESPACES: i64 = 1 << 24;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Where to listen; :PORT listens on all addresses
-    #[arg(long = "web.listen-address", value_name = "HOST:PORT", default_value = LISTEN)]
+    #[arg(
+        long = "web.listen-address",
+        env = "NSLIFE_WEB_LISTEN_ADDRESS",
+        value_name = "HOST:PORT",
+        default_value = LISTEN
+    )]
     listen_address: ListenAddress,
 
     /// Path of the metrics
     #[arg(
         long = "web.telemetry-path",
+        env = "NSLIFE_WEB_TELEMETRY_PATH",
         value_name = "PATH",
         default_value = "/metrics"
     )]
@@ -39,6 +45,7 @@ pub(super) struct Args {
 
     #[arg(
         long,
+        env = control::VARIABLE,
         value_name = "PATH",
         help = format!(
             "Where `nslife list` asks what this daemon knows [default: {}]",
@@ -48,21 +55,32 @@ pub(super) struct Args {
     control_socket: Option<PathBuf>,
 
     /// Answer no `nslife list`
-    #[arg(long, conflicts_with = "control_socket")]
+    #[arg(
+        long,
+        env = "NSLIFE_NO_CONTROL_SOCKET",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with = "control_socket"
+    )]
     no_control_socket: bool,
 
     /// Seconds between audits: whether the picture is the kernel's. 0 for none
     /// but those that are asked for
-    #[arg(long = "audit.interval", value_name = "SECONDS", default_value_t = 300)]
+    #[arg(
+        long = "audit.interval",
+        env = "NSLIFE_AUDIT_INTERVAL",
+        value_name = "SECONDS",
+        default_value_t = 300
+    )]
     audit_interval: u32,
 
     /// Room for what the kernel says until it is heard: a power of two of pages
-    #[arg(long, value_name = "SIZE", default_value_t)]
+    #[arg(long, env = "NSLIFE_RING_BUFFER", value_name = "SIZE", default_value_t)]
     ring_buffer: RingSize,
 
     /// How many namespaces the kernel programs can keep track of
     #[arg(
         long,
+        env = "NSLIFE_MAX_NAMESPACES",
         value_name = "N",
         default_value_t = MAX_NAMESPACES,
         value_parser = value_parser!(u32).range(1..=MOST_NAMESPACES)
@@ -70,7 +88,13 @@ pub(super) struct Args {
     max_namespaces: u32,
 
     /// What to log on standard error
-    #[arg(long = "log.level", value_enum, value_name = "LEVEL", default_value_t = Level::Info)]
+    #[arg(
+        long = "log.level",
+        env = "NSLIFE_LOG_LEVEL",
+        value_enum,
+        value_name = "LEVEL",
+        default_value_t = Level::Info
+    )]
     log_level: Level,
 }
 

@@ -55,7 +55,12 @@ pub(super) struct Args {
     from: Origin,
 
     /// Where the daemon answers
-    #[arg(long, value_name = "PATH", default_value = control::DEFAULT_PATH)]
+    #[arg(
+        long,
+        env = control::VARIABLE,
+        value_name = "PATH",
+        default_value = control::DEFAULT_PATH
+    )]
     control_socket: PathBuf,
 }
 

@@ -48,3 +48,21 @@ fn defaults_are_what_people_expect() {
     assert!(daemon.contains("127.0.0.1") && daemon.contains("19619"));
     assert!(daemon.contains("/metrics") && daemon.contains("Info"));
 }
+
+#[test]
+fn every_flag_of_the_daemon_has_a_variable_of_its_name() {
+    let command = Cli::command();
+    let daemon = command.find_subcommand("daemon").unwrap();
+    let flags: Vec<_> = daemon
+        .get_arguments()
+        .filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version"))
+        .collect();
+    assert!(flags.len() > 5);
+    for flag in flags {
+        let long = flag.get_long().unwrap();
+        let expected = format!("NSLIFE_{}", long.to_uppercase().replace(['.', '-'], "_"));
+        let variable = flag.get_env().and_then(|name| name.to_str());
+        assert_eq!(variable, Some(&*expected), "--{long}");
+        assert!(!flag.is_hide_env_set(), "--{long}");
+    }
+}

@@ -20,6 +20,10 @@ pub use socket::{BindError, ControlSocket};
 /// Where the socket is unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/run/nslife/control.sock";
 
+/// The environment variable that says otherwise, to the daemon and to those who
+/// ask it.
+pub const VARIABLE: &str = "NSLIFE_CONTROL_SOCKET";
+
 /// The version of what is around the answer. What is in it belongs to the
 /// version of nslife, and two versions do not talk about it.
 const PROTOCOL: u32 = 2;

@@ -1,5 +1,6 @@
 //! What the daemon says over HTTP.
 
+mod accept;
 mod address;
 mod serve;
 
@@ -16,7 +17,9 @@ use axum::{
     routing::get,
 };
 
-use crate::view::metrics::{Format, Metrics};
+use tower_http::{CompressionLevel, compression::CompressionLayer};
+
+use crate::view::metrics::Metrics;
 
 pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
 pub use serve::serve;
@@ -39,6 +42,7 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route(app.telemetry_path.as_str(), get(metrics))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(app)
 }
 
@@ -54,15 +58,15 @@ async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
-    let accept: Vec<_> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    let format = Format::accepted(&accept.join(","));
+    let format = accept::format(&headers);
+    // Caches between here and the client are to keep the formats apart.
+    let about = [
+        (header::CONTENT_TYPE, format.content_type()),
+        (header::VARY, "accept"),
+    ];
     app.metrics
         .encode(format)
-        .map(|text| ([(header::CONTENT_TYPE, format.content_type())], text))
+        .map(|text| (about, text))
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 

@@ -14,15 +14,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format to answer with, given an `Accept` header.
-    pub fn accepted(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") {
-            Self::OpenMetrics
-        } else {
-            Self::Prometheus
-        }
-    }
-
     /// The value of `Content-Type`.
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -107,15 +98,6 @@ fn to_prometheus(openmetrics: &str) -> Result<String, fmt::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn openmetrics_only_when_asked_for() {
-        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
-        assert_eq!(Format::accepted(prometheus), Format::OpenMetrics);
-        assert_eq!(Format::accepted("*/*"), Format::Prometheus);
-        assert_eq!(Format::accepted("text/html"), Format::Prometheus);
-        assert_eq!(Format::accepted(""), Format::Prometheus);
-    }
 
     #[test]
     fn samples_are_in_order_within_their_family() {
