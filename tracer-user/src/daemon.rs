@@ -18,7 +18,6 @@ use std::{
 
 use sd_notify::NotifyState;
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, oneshot},
     task::{JoinHandle, block_in_place},
     time::{MissedTickBehavior, interval},
@@ -29,7 +28,10 @@ use self::{audits::Audits, pictures::Pictures};
 use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
-    http::{self, App, ListenAddress, TelemetryPath},
+    http::{
+        self, App, Guard, ListenAddress, Listener, LiveConfig, NoRandomness, Places, Site,
+        TelemetryPath, WebConfigError,
+    },
     memory,
     model::{Violation, What},
     signals::StopSignals,
@@ -50,6 +52,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// How long whoever asks at the control socket may take to read the answer.
 const READING: Duration = Duration::from_secs(10);
+
+/// Connections over the network at a time.
+const CONNECTIONS: usize = 512;
 
 /// Requests at the control socket that may wait for the engine.
 const REQUESTS: usize = 8;
@@ -72,6 +77,8 @@ pub struct Config {
     pub listen: ListenAddress,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
+    /// The file that says whom to answer; everybody is answered without.
+    pub web_config: Option<PathBuf>,
     /// Where to answer `nslife list`.
     pub control: Control,
     /// How often to compare the picture with the kernel; `None` for only when
@@ -92,6 +99,12 @@ pub enum DaemonError {
         /// Why.
         error: io::Error,
     },
+    /// The file of `--web.config.file` does not do.
+    #[error(transparent)]
+    WebConfig(#[from] WebConfigError),
+    /// Passwords cannot be checked.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// The control socket is not to be had.
     #[error(transparent)]
     Control(BindError),
@@ -119,7 +132,11 @@ fn in_use(error: &io::Error) -> &'static str {
 /// blocks while the tracer starts, and `/healthz` answers all the while.
 pub async fn run(config: Config) -> Result<(), DaemonError> {
     let mut stop = StopSignals::new().map_err(DaemonError::Signals)?;
-    // First of all: what is in use is told before anything is loaded.
+    // First of all: what is wrong or in use is told before anything is loaded.
+    let guard = match &config.web_config {
+        Some(path) => Some(Arc::new(Guard::new(LiveConfig::open(path)?)?)),
+        None => None,
+    };
     let listener = config
         .listen
         .bind()
@@ -136,7 +153,12 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
         telemetry_path: config.telemetry_path,
     };
     let (close, closed) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, app.clone(), closed));
+    let site = Site {
+        router: http::router(app.clone()),
+        guard,
+        places: Places::new(CONNECTIONS),
+    };
+    let server = tokio::spawn(serve(Listener::Tcp(listener), site, closed));
 
     let (control, without) = control;
     let (requests, asked) = mpsc::channel(REQUESTS);
@@ -184,12 +206,12 @@ async fn end(task: JoinHandle<()>) {
     }
 }
 
-async fn serve(listener: TcpListener, app: App, closed: oneshot::Receiver<()>) {
+async fn serve(listener: Listener, site: Site, closed: oneshot::Receiver<()>) {
     let stop = async {
         // Nothing is ever sent: the sender's end is the signal.
         let _ = closed.await;
     };
-    http::serve(listener, http::router(app), stop, DRAIN).await;
+    http::serve(listener, site, stop, DRAIN).await;
 }
 
 /// Owns the engine, from start to end.

@@ -43,6 +43,15 @@ pub(super) struct Args {
     )]
     telemetry_path: TelemetryPath,
 
+    /// Who is answered over the network, and how that is encrypted: a file in
+    /// the format that Prometheus's own exporters take (docs/exporter.md)
+    #[arg(
+        long = "web.config.file",
+        env = "NSLIFE_WEB_CONFIG_FILE",
+        value_name = "FILE"
+    )]
+    web_config: Option<PathBuf>,
+
     #[arg(
         long,
         env = control::VARIABLE,
@@ -133,6 +142,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(daemon::run(Config {
         listen: args.listen_address,
         telemetry_path: args.telemetry_path,
+        web_config: args.web_config,
         control: match args.control_socket {
             _ if args.no_control_socket => Control::Off,
             Some(path) => Control::At(path),

@@ -98,7 +98,7 @@ impl ControlSocket {
         &self.path
     }
 
-    pub(super) fn listener(&self) -> &tokio::net::UnixListener {
+    pub(crate) fn listener(&self) -> &tokio::net::UnixListener {
         &self.listener
     }
 }

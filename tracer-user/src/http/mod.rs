@@ -2,7 +2,12 @@
 
 mod accept;
 mod address;
+mod guard;
+mod listen;
+mod passwords;
+mod places;
 mod serve;
+mod web_config;
 
 use std::sync::{
     Arc,
@@ -22,7 +27,11 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use crate::view::metrics::Metrics;
 
 pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
-pub use serve::serve;
+pub use guard::{Guard, NoRandomness};
+pub use listen::Listener;
+pub use places::Places;
+pub use serve::{Site, serve};
+pub use web_config::{LiveConfig, Users, WebConfig, WebConfigError};
 
 /// What the handlers read. None of them waits for anything.
 #[derive(Clone, Debug)]

@@ -1,83 +1,14 @@
-//! The web server, over real connections.
+//! What is answered, over real connections.
 
-use std::{
-    io::Read as _,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io::Read as _, sync::atomic::Ordering, time::Duration};
 
-use nslife::{
-    http::{self, App},
-    view::metrics::Metrics,
-};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
-    task::JoinHandle,
-    time::{Instant, timeout},
+    net::TcpStream,
+    time::Instant,
 };
 
-/// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Server {
-    address: SocketAddr,
-    ready: Arc<AtomicBool>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-async fn server(telemetry_path: &str, drain: Duration) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let ready = Arc::new(AtomicBool::new(false));
-    let app = App {
-        metrics: Arc::new(Metrics::new("1.2.3")),
-        ready: Arc::clone(&ready),
-        telemetry_path: telemetry_path.parse().unwrap(),
-    };
-    let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(async move {
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        http::serve(listener, http::router(app), stopped, drain).await;
-    });
-    Server {
-        address,
-        ready,
-        stop,
-        task,
-    }
-}
-
-impl Server {
-    /// The whole answer to a request.
-    async fn ask(&self, path: &str, headers: &str) -> String {
-        String::from_utf8(self.ask_raw(path, headers).await).unwrap()
-    }
-
-    async fn ask_raw(&self, path: &str, headers: &str) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        let read = stream.read_to_end(&mut answer);
-        timeout(PATIENCE, read).await.unwrap().unwrap();
-        answer
-    }
-
-    async fn end(self) {
-        drop(self.stop);
-        timeout(PATIENCE, self.task).await.unwrap().unwrap();
-    }
-}
+use crate::server::{PATIENCE, server};
 
 #[tokio::test]
 async fn readiness_follows_the_first_walk_and_health_does_not() {
@@ -211,18 +142,4 @@ async fn idle_connections_end_at_once_and_slow_ones_after_the_drain() {
         .await
         .unwrap();
     slow.end().await;
-}
-
-#[tokio::test]
-async fn many_connections_wait_for_their_turn() {
-    let server = server("/metrics", Duration::from_millis(100)).await;
-    let mut connections = Vec::new();
-    for _ in 0..100 {
-        connections.push(TcpStream::connect(server.address).await.unwrap());
-    }
-    // Those at the front of the queue go away, and the turn comes.
-    drop(connections);
-    let answer = server.ask("/healthz", "").await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK"));
-    server.end().await;
 }

@@ -1,0 +1,6 @@
+//! The web server, over real connections.
+
+mod hostile;
+mod pages;
+mod secure;
+mod server;
