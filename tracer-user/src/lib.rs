@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod decode;
 pub mod engine;
 pub mod http;
+pub mod logging;
 pub mod memory;
 pub mod model;
 pub mod plan;

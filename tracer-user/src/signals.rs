@@ -1,4 +1,4 @@
-//! The signals that ask nslife to end.
+//! The signals that ask nslife to end, and the daemon to say more or less.
 
 use std::{future::pending, io};
 
@@ -53,6 +53,41 @@ impl StopSignals {
         tokio::select! {
             Some(()) = self.terminate.recv() => Stop::Terminate,
             Some(()) = self.interrupt.recv() => Stop::Interrupt,
+            else => pending().await,
+        }
+    }
+}
+
+/// SIGUSR1 and SIGUSR2, from now on.
+#[derive(Debug)]
+pub struct LevelSignals {
+    more: unix::Signal,
+    usual: unix::Signal,
+}
+
+/// How much is to be logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loudness {
+    /// Everything.
+    Everything,
+    /// What was asked for at the start.
+    Usual,
+}
+
+impl LevelSignals {
+    /// Catches them. Needs a tokio runtime.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            more: unix::signal(SignalKind::user_defined1())?,
+            usual: unix::signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// The next one. Cancel-safe.
+    pub async fn recv(&mut self) -> Loudness {
+        tokio::select! {
+            Some(()) = self.more.recv() => Loudness::Everything,
+            Some(()) = self.usual.recv() => Loudness::Usual,
             else => pending().await,
         }
     }

@@ -19,6 +19,7 @@ mod hot_path;
 mod inits;
 mod input;
 mod interference;
+mod journal;
 mod lives;
 mod many;
 mod mounts;
@@ -32,6 +33,7 @@ mod switches;
 mod tasks;
 mod teardown;
 mod truth;
+mod web_config;
 
 use anyhow::Result;
 use tracer_common::kind::NsKind;
@@ -194,6 +196,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "second_daemon_runs_without_control_socket",
         control::second_daemon_runs_without_control_socket,
     ),
+    on_all("log_goes_to_the_journal", journal::log_goes_to_the_journal),
     remarking("teardown_of_each_type", teardown::teardown_of_each_type),
     remarking("net_cleanup_stages", teardown::net_cleanup_stages),
     remarking(
@@ -205,6 +208,10 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all(
         "prometheus_finds_what_was_done",
         prometheus::prometheus_finds_what_was_done,
+    ),
+    on_all(
+        "prometheus_with_certificate_and_password",
+        web_config::prometheus_with_certificate_and_password,
     ),
     on_all("schema", afterwards::schema),
     on_all(

@@ -15,7 +15,7 @@ use tracer_common::kind::NsKind::Net;
 use super::{holders, lives::WHOLE};
 use crate::{
     PATIENCE,
-    daemon::{Daemon, get},
+    daemon::get,
     expect::same,
     process::{end_of, poll_until, run, terminate},
     scenario::CannotRun,
@@ -52,7 +52,10 @@ pub(super) fn promtool_is_content(world: &World) -> Result<()> {
 
 /// What was done is what queries find.
 pub(super) fn prometheus_finds_what_was_done(world: &World) -> Result<()> {
-    let prometheus = Prometheus::start(world.daemon()?)?;
+    let prometheus = Prometheus::start(&format!(
+        "- job_name: nslife\n  static_configs: [{{targets: ['{}']}}]\n",
+        world.daemon()?.address
+    ))?;
     prometheus.answers(r#"up{job="nslife"}"#, 1.0)?;
     let active = prometheus
         .ask(ACTIVE)?
@@ -86,33 +89,27 @@ pub(super) fn prometheus_finds_what_was_done(world: &World) -> Result<()> {
     prometheus.stop()
 }
 
-fn tool(name: &str) -> Result<PathBuf> {
+/// A program of Prometheus.
+pub(super) fn tool(name: &str) -> Result<PathBuf> {
     match env::var_os(VARIABLE) {
         Some(folder) => Ok(PathBuf::from(folder).join(name)),
         None => Err(CannotRun(format!("{VARIABLE} does not name the folder of {name}")).into()),
     }
 }
 
-/// A running Prometheus that scrapes one daemon every second.
-struct Prometheus {
+/// A running Prometheus that scrapes every second.
+pub(super) struct Prometheus {
     process: Child,
 }
 
 impl Prometheus {
-    fn start(daemon: &Daemon) -> Result<Self> {
+    /// One with these entries under `scrape_configs`.
+    pub(super) fn start(jobs: &str) -> Result<Self> {
         let folder = PathBuf::from(SCRATCH).join("prometheus");
         fs::create_dir_all(&folder)?;
         let configuration = folder.join("prometheus.yml");
-        fs::write(
-            &configuration,
-            format!(
-                "global: {{scrape_interval: 1s}}\n\
-                 scrape_configs:\n\
-                 - job_name: nslife\n  \
-                   static_configs: [{{targets: ['{}']}}]\n",
-                daemon.address
-            ),
-        )?;
+        let text = format!("global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}");
+        fs::write(&configuration, text)?;
         let log = folder.join("log");
         let process = Command::new(tool("prometheus")?)
             .arg(format!("--config.file={}", configuration.display()))
@@ -159,7 +156,7 @@ impl Prometheus {
     }
 
     /// Asks until the answer is as expected.
-    fn answers(&self, query: &str, expected: f64) -> Result<()> {
+    pub(super) fn answers(&self, query: &str, expected: f64) -> Result<()> {
         let mut last = None;
         let found = poll_until(PATIENCE, || {
             last = self.ask(query)?;
@@ -168,7 +165,8 @@ impl Prometheus {
         found.with_context(|| format!("{query}: expected {expected}, saw {last:?} in the end"))
     }
 
-    fn stop(mut self) -> Result<()> {
+    /// Ends it.
+    pub(super) fn stop(mut self) -> Result<()> {
         terminate(&self.process)?;
         let status = end_of(&mut self.process, PATIENCE)?;
         same("the exit status of Prometheus", Some(0), status.code())

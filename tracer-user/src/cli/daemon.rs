@@ -1,14 +1,16 @@
 //! `nslife daemon`
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::Context as _;
 use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
 use nslife::{
     control,
     daemon::{self, Config, Control},
     engine::{MAX_NAMESPACES, Options, RingSize},
     http::{ListenAddress, TelemetryPath},
-    memory,
+    logging, memory,
+    signals::LevelSignals,
 };
 use tracing::level_filters::LevelFilter;
 
@@ -96,7 +98,8 @@ pub(super) struct Args {
     )]
     max_namespaces: u32,
 
-    /// What to log on standard error
+    /// What to log, on standard error or in the journal; SIGUSR1 has everything
+    /// logged from then on, SIGUSR2 this again
     #[arg(
         long = "log.level",
         env = "NSLIFE_LOG_LEVEL",
@@ -127,19 +130,14 @@ impl From<Level> for LevelFilter {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_max_level(LevelFilter::from(args.log_level))
-        .init();
+    let mut log = logging::start(args.log_level.into());
     memory::one_heap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // One for the engine, one for those who ask.
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(daemon::run(Config {
+    let config = Config {
         listen: args.listen_address,
         telemetry_path: args.telemetry_path,
         web_config: args.web_config,
@@ -155,6 +153,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             max_namespaces: args.max_namespaces,
             ..Options::default()
         },
-    }))?;
+    };
+    runtime.block_on(async {
+        let asked = LevelSignals::new().context("cannot handle signals")?;
+        tokio::select! {
+            ended = daemon::run(config) => Ok::<_, anyhow::Error>(ended?),
+            never = log.follow(asked) => match never {},
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -38,7 +38,8 @@ pub use web_config::{LiveConfig, Users, WebConfig, WebConfigError};
 pub struct App {
     /// All metrics.
     pub metrics: Arc<Metrics>,
-    /// Whether the first walk has been merged.
+    /// Whether all hooks that are required are attached, and the first walk
+    /// has been merged.
     pub ready: Arc<AtomicBool>,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
@@ -61,7 +62,7 @@ async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: the first walk of the namespaces has not ended\n",
+            "not ready: the hooks are not attached yet, or the first walk has not ended\n",
         )
     }
 }
