@@ -1,10 +1,10 @@
 //! A running `nslife daemon`, and what it answers.
 
 use std::{
-    fs::{self, File},
-    os::unix::net::UnixDatagram,
+    fs::{self, File, Permissions},
+    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::{Path, PathBuf},
-    process::{Child, ExitStatus},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -90,17 +90,55 @@ impl Daemon {
         )
     }
 
+    /// As [`Self::start`], with this program and its arguments to run it, and this for its control
+    /// socket.
+    pub(crate) fn start_through(
+        nslife: &Nslife,
+        results: &Path,
+        port: u16,
+        wrapper: &[&str],
+        socket: &str,
+    ) -> Result<Self> {
+        let (program, arguments) = wrapper.split_first().context("nothing to run it with")?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(nslife.path()?);
+        let mut daemon = Self::spawn(
+            nslife,
+            results,
+            port,
+            command,
+            &["--control-socket", socket],
+        )?
+        .ready()?;
+        socket.clone_into(&mut daemon.socket);
+        Ok(daemon)
+    }
+
     fn launch_with(nslife: &Nslife, results: &Path, port: u16, control: &[&str]) -> Result<Self> {
+        Self::spawn(nslife, results, port, nslife.command(&[]), control)
+    }
+
+    /// Runs it with this command line, which `daemon` and all else is added to.
+    fn spawn(
+        nslife: &Nslife,
+        results: &Path,
+        port: u16,
+        mut command: Command,
+        control: &[&str],
+    ) -> Result<Self> {
         let socket_path = format!("{SCRATCH}/notify-{port}");
         // Nobody has it from an earlier one, most of the time.
         let _ = fs::remove_file(&socket_path);
         let notices = UnixDatagram::bind(&socket_path).context("cannot listen to the daemon")?;
+        // It may run as anybody.
+        fs::set_permissions(&socket_path, Permissions::from_mode(0o777))?;
         notices.set_read_timeout(Some(Duration::from_millis(500)))?;
         let address = format!("127.0.0.1:{port}");
         let log = results.join(format!("daemon-{port}.log"));
-        let process = nslife
-            .command(&["daemon", "--web.listen-address", &address])
+        let process = command
+            .args(["daemon", "--web.listen-address", &address])
             .args(control)
+            .stdin(Stdio::null())
             .env("NOTIFY_SOCKET", &socket_path)
             .stderr(File::create(&log).context("cannot create the daemon's log")?)
             .spawn()

@@ -4,6 +4,7 @@
 
 mod audits;
 mod pictures;
+mod watchdog;
 
 use std::{
     io,
@@ -24,7 +25,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use self::{audits::Audits, pictures::Pictures};
+use self::{audits::Audits, pictures::Pictures, watchdog::Watchdog};
 use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
@@ -34,6 +35,7 @@ use crate::{
     },
     memory,
     model::{Violation, What},
+    privileges::{self, PrivilegeError},
     signals::StopSignals,
     view::{
         clock::{Clock, boottime},
@@ -114,6 +116,9 @@ pub enum DaemonError {
     /// The tracer cannot start.
     #[error("{0}")]
     Start(#[source] StartError),
+    /// The daemon would run with more than it needs.
+    #[error(transparent)]
+    Privileges(PrivilegeError),
     /// The tracer had to stop.
     #[error("{0}")]
     Engine(#[source] EngineError),
@@ -129,7 +134,9 @@ fn in_use(error: &io::Error) -> &'static str {
 }
 
 /// Runs until SIGTERM or SIGINT. Needs a multi-threaded tokio runtime: it
-/// blocks while the tracer starts, and `/healthz` answers all the while.
+/// blocks while the tracer starts, and `/healthz` answers all the while. Then
+/// the calling thread gives up its capabilities, and it is an error if another
+/// one has not.
 pub async fn run(config: Config) -> Result<(), DaemonError> {
     let mut stop = StopSignals::new().map_err(DaemonError::Signals)?;
     // First of all: what is wrong or in use is told before anything is loaded.
@@ -225,6 +232,10 @@ async fn watch(
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
     let mut engine = block_in_place(|| Engine::start(options)).map_err(DaemonError::Start)?;
+    // All that is left to do is done with descriptors that are open by now.
+    privileges::give_up_in_all_threads()
+        .and_then(|()| privileges::confine())
+        .map_err(DaemonError::Privileges)?;
     memory::give_back();
     let metrics = &app.metrics;
     metrics.hooks(engine.hooks());
@@ -237,6 +248,7 @@ async fn watch(
 
     let mut totals = interval(TOTALS_EVERY);
     totals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watchdog = Watchdog::wanted();
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
@@ -264,6 +276,7 @@ async fn watch(
                 }
                 Request::Audit(reply) => audits.ask(reply),
             },
+            () = watchdog.is_due() => watchdog.sign(),
             signal = stop.recv() => {
                 info!(signal = signal.name(), "stopping");
                 return Ok(());

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod memory;
 pub mod model;
 pub mod plan;
+pub mod privileges;
 pub mod signals;
 pub mod view;
 pub mod witness;

@@ -17,9 +17,9 @@ const PORT: u16 = 19640;
 
 /// What `nslife audit --output json` says.
 #[derive(Debug, Deserialize)]
-struct Audit {
+pub(super) struct Audit {
     source: String,
-    pid: u32,
+    pub(super) pid: u32,
     clean: bool,
     creds_corrected: u64,
     checks: Vec<Check>,
@@ -53,7 +53,7 @@ pub(super) fn audit_finds_no_drift(world: &World) -> Result<()> {
 }
 
 /// Audits, and fails unless it is clean and everybody was asked who can be on this kernel.
-fn audit(world: &World, whose: &[&str]) -> Result<Audit> {
+pub(super) fn audit(world: &World, whose: &[&str]) -> Result<Audit> {
     let arguments = [&["audit", "--output", "json"], whose].concat();
     let ran = world.nslife.run(&arguments)?;
     ensure!(

@@ -23,6 +23,7 @@ mod journal;
 mod lives;
 mod many;
 mod mounts;
+mod privileges;
 mod prometheus;
 mod references;
 mod restarts;
@@ -197,6 +198,15 @@ pub(crate) const ALL: &[Scenario] = &[
         control::second_daemon_runs_without_control_socket,
     ),
     on_all("log_goes_to_the_journal", journal::log_goes_to_the_journal),
+    on_all(
+        "no_thread_keeps_a_capability",
+        privileges::no_thread_keeps_a_capability,
+    ),
+    on_all("daemon_without_root", privileges::daemon_without_root),
+    on_all(
+        "missing_capability_is_named",
+        privileges::missing_capability_is_named,
+    ),
     remarking("teardown_of_each_type", teardown::teardown_of_each_type),
     remarking("net_cleanup_stages", teardown::net_cleanup_stages),
     remarking(

@@ -9,7 +9,7 @@ use nslife::{
     daemon::{self, Config, Control},
     engine::{MAX_NAMESPACES, Options, RingSize},
     http::{ListenAddress, TelemetryPath},
-    logging, memory,
+    logging, memory, privileges,
     signals::LevelSignals,
 };
 use tracing::level_filters::LevelFilter;
@@ -132,9 +132,17 @@ impl From<Level> for LevelFilter {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut log = logging::start(args.log_level.into());
     memory::one_heap();
+    privileges::keep_for_start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // One for the engine, one for those who ask.
         .worker_threads(2)
+        // What is left for the start is for this thread, which the engine is
+        // on. Whether it worked is looked at when the engine has started.
+        .on_thread_start(|| {
+            if let Err(error) = privileges::give_up_here() {
+                tracing::error!("{error}");
+            }
+        })
         .enable_all()
         .build()?;
     let config = Config {
