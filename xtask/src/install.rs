@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::{Chatter, is_root, on_path, run};
 
 /// Programs that the demonstration and the scenarios call, and the packages that have them.
-const WORKLOAD: [(&str, &str); 3] = [
+const WORKLOAD: [(&str, &str); 4] = [
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Installs packages, for `purpose`. Where it cannot, the error says what to do instead.
@@ -43,11 +44,16 @@ pub(crate) fn cpp_compiler(purpose: &str) -> Result<()> {
 
 /// Sees to it that the programs of [`WORKLOAD`] are there.
 pub(crate) fn workload_programs() -> Result<()> {
-    for (program, package) in WORKLOAD {
-        if on_path(program).is_none() {
-            let instead = format!("there is no {program}; as root: apt-get install {package}");
-            debian_packages(&[package], program, &instead)?;
-        }
+    WORKLOAD
+        .iter()
+        .try_for_each(|(name, package)| program(name, package))
+}
+
+/// Sees to it that this program of that package is there.
+pub(crate) fn program(name: &str, package: &str) -> Result<()> {
+    if on_path(name).is_some() {
+        return Ok(());
     }
-    Ok(())
+    let instead = format!("there is no {name}; as root: apt-get install {package}");
+    debian_packages(&[package], name, &instead)
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    Part,
+    Part, packaging,
     report::{Entry, Verdict},
 };
 use crate::{
@@ -63,6 +63,14 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
             doc.env("RUSTDOCFLAGS", flags);
             show(doc)
         })],
+        Part::Packaging => vec![
+            check("what systemd thinks of the unit", || {
+                packaging::exposure(project)
+            }),
+            check("why the unit is not more confined", || {
+                packaging::reasons(project)
+            }),
+        ],
         Part::Fuzz => fuzzing(project, object),
         Part::Bench => vec![check("what nslife costs", || bench::check(project))],
         Part::Scenarios | Part::Churn => Vec::new(),

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check there is, here and in virtual machines.
 
 mod checks;
+mod packaging;
 mod report;
 mod scenarios;
 
@@ -103,6 +104,8 @@ enum Part {
     Unit,
     /// That the documentation builds, warnings denied.
     Doc,
+    /// What systemd thinks of the unit.
+    Packaging,
     /// A short run of each fuzzer, the same each time.
     Fuzz,
     /// What nslife costs: the short form of the bench, within its budgets.
@@ -120,7 +123,14 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let mut report = Report::default();
 
     let object = ebpf::build(&project, Chatter::OnFailure)?;
-    for part in [Part::Fmt, Part::Clippy, Part::Unit, Part::Doc, Part::Fuzz] {
+    for part in [
+        Part::Fmt,
+        Part::Clippy,
+        Part::Unit,
+        Part::Doc,
+        Part::Packaging,
+        Part::Fuzz,
+    ] {
         if wanted(part) {
             report.extend(checks::run(&project, &object, part));
         }
