@@ -118,6 +118,44 @@ impl Daemon {
         Self::spawn(nslife, results, port, nslife.command(&[]), control)
     }
 
+    /// As [`Self::start`], with a service manager that gives up after so long without a sign.
+    pub(crate) fn start_watched(
+        nslife: &Nslife,
+        results: &Path,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Self> {
+        let mut command = nslife.command(&[]);
+        command.env("WATCHDOG_USEC", patience.as_micros().to_string());
+        let socket = socket_of(port);
+        Self::spawn(
+            nslife,
+            results,
+            port,
+            command,
+            &["--control-socket", &socket],
+        )?
+        .ready()
+    }
+
+    /// How many signs of life it gives in this time from now on.
+    pub(crate) fn signs_of_life(&self, time: Duration) -> Result<usize> {
+        let mut message = [0; 4096];
+        // What it said before says nothing.
+        self.notices.set_nonblocking(true)?;
+        while self.notices.recv(&mut message).is_ok() {}
+        self.notices.set_nonblocking(false)?;
+        let deadline = Instant::now() + time;
+        let mut signs = 0;
+        while Instant::now() < deadline {
+            if let Ok(length) = self.notices.recv(&mut message) {
+                let text = String::from_utf8_lossy(&message[..length]);
+                signs += text.lines().filter(|line| *line == "WATCHDOG=1").count();
+            }
+        }
+        Ok(signs)
+    }
+
     /// Runs it with this command line, which `daemon` and all else is added to.
     fn spawn(
         nslife: &Nslife,

@@ -56,6 +56,41 @@ pub(crate) fn seize(pid: u32) -> io::Result<()> {
     }
 }
 
+/// Stops a thread that was seized, and it alone, until the caller or the calling thread's end lets
+/// it go.
+pub(crate) fn interrupt(tid: u32) -> io::Result<()> {
+    // SAFETY: this request takes numbers, and no pointer.
+    let result = unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, tid, 0_usize, 0_usize) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Waits until a thread that was interrupted has stopped.
+pub(crate) fn stopped(tid: u32) -> io::Result<()> {
+    let tid = libc::pid_t::try_from(tid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: nobody wants to know the status, so there is no pointer.
+    let result = unsafe { libc::waitpid(tid, ptr::null_mut(), libc::__WALL) };
+    if result == tid {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Lets go of a thread that was seized and has stopped.
+pub(crate) fn detach(tid: u32) -> io::Result<()> {
+    // SAFETY: this request takes numbers, and no pointer.
+    let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, tid, 0_usize, 0_usize) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Forks; the child gets new namespaces of these types. Only for processes with a single thread,
 /// in which no lock can be held by another.
 pub(crate) fn clone(kinds: &[NsKind]) -> io::Result<Cloned> {

@@ -213,6 +213,39 @@ fn a_control_socket_that_cannot_be_is_told_before_anything_is_loaded() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 }
 
+/// Whoever answers at a socket may be anybody, and say anything.
+#[test]
+fn what_an_answer_says_does_nothing_to_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let version = r"1\u001b]0;pwned\u0007\nnslife: all is well\u202e ffff888100a3b000";
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+            let answer = format!(r#"{{"protocol":2,"version":"{version}","answer":null}}"#);
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let path = path.to_str().unwrap();
+    for verb in ["list", "audit"] {
+        let output = nslife(&[verb, "--from", "daemon", "--control-socket", path]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = stderr(&output);
+        // Of a message of several lines the first one is shown.
+        assert!(text.contains(r"is nslife 1\x1b]0;pwned\x07"), "{text}");
+        assert!(!text.trim_end().contains(char::is_control), "{text}");
+    }
+    let output = nslife(&["list", "--control-socket", path]);
+    let text = stderr(&output);
+    let note = text.lines().next().unwrap();
+    assert!(
+        note.contains(r"\nnslife: all is well\u{202e} ADDRESS"),
+        "{text}"
+    );
+}
+
 /// Whoever insists on a daemon is told; whoever does not gets a list, or hears
 /// why there is none, besides.
 #[test]

@@ -23,6 +23,7 @@ mod journal;
 mod lives;
 mod many;
 mod mounts;
+mod outputs;
 mod privileges;
 mod prometheus;
 mod references;
@@ -34,6 +35,7 @@ mod switches;
 mod tasks;
 mod teardown;
 mod truth;
+mod watchdog;
 mod web_config;
 
 use anyhow::Result;
@@ -223,6 +225,11 @@ pub(crate) const ALL: &[Scenario] = &[
         "prometheus_with_certificate_and_password",
         web_config::prometheus_with_certificate_and_password,
     ),
+    on_all(
+        "watchdog_hears_the_engine",
+        watchdog::watchdog_hears_the_engine,
+    ),
+    on_all("hostile_names", outputs::hostile_names),
     on_all("schema", afterwards::schema),
     on_all(
         "own_pid_is_never_blamed",
@@ -230,6 +237,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     on_all("nothing_was_lost", afterwards::nothing_was_lost),
     on_all("no_rule_was_broken", afterwards::no_rule_was_broken),
+    on_all("outputs_are_harmless", outputs::outputs_are_harmless),
     // Nothing that all scenarios share watches from here on.
     remarking("tiny_ring_buffer", faults::tiny_ring_buffer),
     remarking(

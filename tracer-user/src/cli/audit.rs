@@ -23,7 +23,10 @@ use nslife::{
 };
 use tokio::time::sleep;
 
-use super::output::{palette, show};
+use super::{
+    output::{palette, show},
+    say,
+};
 
 /// Exit status if the picture was wrong.
 const DRIFT: u8 = 3;
@@ -103,7 +106,7 @@ fn audit(args: &Args) -> anyhow::Result<Report> {
             }
             // Nobody said that there would be one.
             Err(error) if error.is_absence() => {}
-            Err(error) => eprintln!("nslife: {error}; this is about what nslife sees itself"),
+            Err(error) => say(&format!("{error}; this is about what nslife sees itself")),
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -28,7 +28,7 @@ use tracer_common::kind::NsKind;
 
 use super::{
     output::{palette, show},
-    values,
+    say, values,
 };
 
 /// How long a daemon may be silent. Its walk takes a few seconds where there
@@ -117,7 +117,7 @@ fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
             }
             // Nobody said that there would be one.
             Err(error) if error.is_absence() => {}
-            Err(error) => eprintln!("nslife: {error}; this is what nslife sees itself"),
+            Err(error) => say(&format!("{error}; this is what nslife sees itself")),
         }
     }
     let engine = Engine::start(&Options {
@@ -140,7 +140,7 @@ fn remark(snapshot: &Snapshot, source: Source) {
     }
     let because = &snapshot.limits.because;
     if !because.is_empty() {
-        eprintln!("nslife: not the whole picture: {}", because.join("; "));
+        say(&format!("not the whole picture: {}", because.join("; ")));
     }
 }
 

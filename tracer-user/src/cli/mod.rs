@@ -13,7 +13,10 @@ mod values;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nslife::engine::StartError;
+use nslife::{
+    engine::{StartError, without_addresses},
+    view::escape::Told,
+};
 
 use self::command::CommandError;
 
@@ -72,10 +75,16 @@ fn complain(error: &anyhow::Error) {
     // What the kernel's verifier has to say goes on for pages, and `doctor`
     // shows it.
     let line = message.lines().next().unwrap_or_default();
-    eprintln!("nslife: {line}");
+    say(line);
     if error.chain().any(|cause| cause.is::<StartError>()) {
-        eprintln!("nslife: `nslife doctor` shows what this system offers and what is missing");
+        say("`nslife doctor` shows what this system offers and what is missing");
     }
+}
+
+/// Says something on standard error, in one line. It may have paths in it, and
+/// words of whoever answers at a socket.
+fn say(message: &str) {
+    eprintln!("nslife: {}", Told(&without_addresses(message)));
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::env::consts::ARCH;
 
 use super::{
-    HookReport, HookState, Options, Report, StartError, capabilities, in_initial_pid_namespace,
+    HookReport, HookState, Options, Report, StartError,
+    addresses::without_addresses,
+    capabilities, in_initial_pid_namespace,
     kernel::{self, Kernel},
 };
 
@@ -61,11 +63,11 @@ pub fn examine() -> Report {
     let (described, mut kernel) = match load() {
         Ok(loaded) => loaded,
         Err(error @ (StartError::NoBtf { .. } | StartError::Btf(_))) => {
-            report.btf_problem = Some(error.to_string());
+            report.btf_problem = Some(said(&error));
             return report;
         }
         Err(error) => {
-            report.bpf_problem = Some(error.to_string());
+            report.bpf_problem = Some(said(&error));
             return report;
         }
     };
@@ -80,13 +82,18 @@ pub fn examine() -> Report {
             judge(&mut report, kernel.layout().lists_all());
         }
         Err(error) => {
-            report.bpf_problem = Some(error.to_string());
+            report.bpf_problem = Some(said(&error));
             report
                 .cannot
                 .push("what happens to namespaces (nslife trace, nslife daemon)".to_owned());
         }
     }
     report
+}
+
+/// What an error says, all of it.
+fn said(error: &StartError) -> String {
+    without_addresses(&error.to_string()).into_owned()
 }
 
 /// Loads the maps and the walk programs.

@@ -24,6 +24,7 @@ use tracer_common::{
 
 use super::{
     Attempt, EngineError, HookReport, HookState, KernelTotals, Options, StartError,
+    addresses::without_addresses,
     error::{again, refusal},
     skipped,
 };
@@ -218,7 +219,7 @@ impl Kernel {
                             offered.remove(candidate.function);
                             attempts.push(Attempt {
                                 function: candidate.function,
-                                because: one_line(&error),
+                                because: without_addresses(&one_line(&error)).into_owned(),
                             });
                         }
                     },

@@ -1,6 +1,7 @@
 //! The one place where kernel and model meet: attaches the programs, walks,
 //! drains the ring buffer into the [`Tracker`], and notices what was lost.
 
+mod addresses;
 mod audit;
 mod capabilities;
 mod contract;
@@ -26,6 +27,7 @@ use tracer_common::layout::ABSENT;
 use self::{kernel::Kernel, stream::Stream, walk::Depth};
 use crate::model::{Config, Corrections, Standing, Tracker, Transition, Unmet, Walk, What};
 
+pub use addresses::without_addresses;
 pub use audit::{Audit, Begun};
 pub use contract::{KernelTotals, Limits, MAX_NAMESPACES, Notice, Options, Selection};
 pub use error::{EngineError, StartError};

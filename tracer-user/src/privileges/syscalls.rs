@@ -14,10 +14,11 @@ use seccompiler::{
 pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// `linux/bpf.h`: the commands of `bpf` that read and write maps that are open,
-/// and begin a walk with a program that is loaded.
-const BPF_COMMANDS: [u32; 4] = [
+/// say how large they are, and begin a walk with a program that is loaded.
+const BPF_COMMANDS: [u32; 5] = [
     1,  // BPF_MAP_LOOKUP_ELEM
     2,  // BPF_MAP_UPDATE_ELEM
+    15, // BPF_OBJ_GET_INFO_BY_FD
     28, // BPF_LINK_CREATE
     33, // BPF_ITER_CREATE
 ];

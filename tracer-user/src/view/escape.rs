@@ -1,4 +1,5 @@
 //! Command names are bytes chosen by strangers, and output goes to terminals.
+//! So are the words of whoever answers at a socket, and paths.
 
 use std::fmt::{self, Write as _};
 
@@ -30,11 +31,7 @@ impl fmt::Display for Shown<'_> {
             for c in chunk.valid().chars() {
                 match c {
                     '\\' => f.write_str("\\\\")?,
-                    '\n' => f.write_str("\\n")?,
-                    '\t' => f.write_str("\\t")?,
-                    c if c.is_ascii() && is_unsafe(c) => write!(f, "\\x{:02x}", u32::from(c))?,
-                    c if is_unsafe(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
-                    c => f.write_char(c)?,
+                    c => write_safely(f, c)?,
                 }
             }
             for byte in chunk.invalid() {
@@ -42,6 +39,27 @@ impl fmt::Display for Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A message fit for a terminal, on one line. As [`Shown`], but a backslash stays
+/// what it is: this is for people, and in most messages nothing is escaped.
+#[derive(Clone, Copy)]
+pub struct Told<'a>(pub &'a str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| write_safely(f, c))
+    }
+}
+
+fn write_safely(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    match c {
+        '\n' => f.write_str("\\n"),
+        '\t' => f.write_str("\\t"),
+        c if c.is_ascii() && is_unsafe(c) => write!(f, "\\x{:02x}", u32::from(c)),
+        c if is_unsafe(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
+        c => f.write_char(c),
     }
 }
 
@@ -102,6 +120,16 @@ mod tests {
                 assert!(!text.chars().any(is_unsafe), "{a} {b}: {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn messages_stay_on_one_line() {
+        let told = |text: &str| Told(text).to_string();
+        assert_eq!(told("no \\ here: föö"), "no \\ here: föö");
+        assert_eq!(
+            told("a\n\x1b]0;x\x07\u{9b}m\u{202e}"),
+            "a\\n\\x1b]0;x\\x07\\u{9b}m\\u{202e}"
+        );
     }
 
     #[test]
