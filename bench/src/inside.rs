@@ -6,7 +6,7 @@ use crate::{
     daemon::Daemon,
     figure::Figure,
     operation::Operation,
-    programs::{self, Usage, Used},
+    programs::{self, LOOKS, Usage, Used},
     rounds::{OPERATIONS, Workers},
 };
 
@@ -23,7 +23,7 @@ pub(crate) fn look_inside(
     let count = operation.count;
     let before = daemon.metric(RECORDS)?;
     let used = programs::during(|| workers.perform(operation, count))?;
-    let records = (daemon.metric(RECORDS)? - before) / f64::from(count);
+    let records = (daemon.metric(RECORDS)? - before) / f64::from(count * LOOKS);
     Figure::of(OPERATIONS, operation.name, "records", "records", &[records]).print()?;
     for (program, usage) in &used {
         let runs = usage.runs as f64 / f64::from(count);
