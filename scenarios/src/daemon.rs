@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long it may take to be ready.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 
 /// A daemon.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ use self::{
 };
 
 /// How long anything that is bound to happen may take, on a machine that is emulated and shared.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What nslife is to see and say on a live kernel.
 #[derive(Debug, Parser)]

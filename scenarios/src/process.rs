@@ -18,7 +18,7 @@ use rustix::{
 use crate::{PATIENCE, puppet::Ran};
 
 /// How long a program may run that has an end.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Waits for the end of a process, but not for ever.
 pub(crate) fn end_of(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
