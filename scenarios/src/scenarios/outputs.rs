@@ -2,7 +2,7 @@
 //! addresses.
 
 use anyhow::{Result, ensure};
-use tracer_common::kind::NsKind::{Net, User};
+use tracer_common::kind::NsKind::{Pid, User};
 
 use crate::{
     daemon::{Daemon, socket_of},
@@ -17,8 +17,9 @@ const PORT: u16 = 19642;
 /// A name that clears the screen, ends lines and strings, and turns the direction of writing.
 const HOSTILE: &str = "\u{1b}[2J\n\"\\'\u{202e}x";
 
-/// It, for a terminal.
+/// It, for a terminal and in JSON.
 const SHOWN: &str = r#"\x1b[2J\n"\\'\u{202e}x["#;
+const WRITTEN: &str = r#""\u001b[2J\n\"\\'\u202ex""#;
 
 /// The digits of an address, and with what those of the kernel's half begin.
 const DIGITS: usize = 16;
@@ -32,30 +33,38 @@ pub(super) fn hostile_names(world: &World) -> Result<()> {
     let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
     let puppet = Puppet::start("harmless")?;
     puppet.rename(HOSTILE)?;
-    puppet.unshare(&[User, Net])?;
+    puppet.unshare(&[User, Pid])?;
+    let init = puppet.clone_into("init", &[])?;
+    init.rename(HOSTILE)?;
     world.barrier()?;
     let socket = socket_of(PORT);
     let asking = ["--from", "daemon", "--control-socket", &socket];
-    let mut named = 0;
-    for arguments in [
-        &["list"][..],
-        &["list", "--output", "tree"],
-        &["list", "--output", "json"],
-        &["audit"],
-        &["audit", "--output", "json"],
+    for (arguments, name) in [
+        (&["list"][..], ""),
+        (&["list", "--ns-type", "pid", "--output", "tree"], SHOWN),
+        (&["list", "--output", "json"], WRITTEN),
+        (&["audit"], ""),
+        (&["audit", "--output", "json"], ""),
     ] {
         let ran = world.nslife.run(&[arguments, &asking].concat())?;
         same("its status", Some(0), ran.code)?;
-        named += usize::from(ran.stdout.contains(SHOWN));
-        is_harmless(&arguments.join(" "), &ran.stdout)?;
-        is_harmless(&arguments.join(" "), &ran.stderr)?;
+        let verb = arguments.join(" ");
+        ensure!(
+            ran.stdout.contains(name),
+            "{verb} does not say {name}: {ran}"
+        );
+        is_harmless(&verb, &ran.stdout)?;
+        is_harmless(&verb, &ran.stderr)?;
     }
-    ensure!(named > 0, "no list says {SHOWN}");
     let traced = world.trace.log.look(0, |lines| {
-        let by_name = |line: &str| line.contains(r#"\u001b[2J\n\"\\'\u202ex"#);
-        lines.iter().filter(|line| by_name(&line.text)).count()
+        lines
+            .iter()
+            .filter(|line| line.text.contains(WRITTEN))
+            .count()
     });
     ensure!(traced > 0, "the trace does not name who made them");
+    init.exit()?;
+    puppet.reap_child(&init)?;
     is_harmless("the metrics", &daemon.get("/metrics")?.body)?;
     is_harmless("the daemon's log", &daemon.log()?)?;
     puppet.end()?;
