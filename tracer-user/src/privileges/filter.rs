@@ -1,7 +1,7 @@
 //! The system call filter (seccomp), as the kernel takes it.
 //!
 //! Two filters, of which the kernel takes the stricter answer. What no running
-//! daemon has a use for and an intruder has ([`syscalls::FATAL`]) ends it at
+//! daemon has a use for and an intruder has (`syscalls::FATAL`) ends it at
 //! once. All else that is not allowed fails with ENOSYS, as if the kernel did
 //! not have it: the C library of another system may try a call that nobody has
 //! heard of here, and knows what to do without; a daemon that watches for months
