@@ -36,7 +36,7 @@ fn populated_with(kind: NsKind, config: Config, count: usize) -> (Tracker, Vec<N
     let mut tracker = Tracker::new(config);
     let mut transitions = Vec::new();
     let user = world.ns_of(NsKind::User);
-    tracker.apply(&event_at(1, Body::Created(user.facts)), &mut transitions);
+    tracker.apply(&event_at(1, Body::created(user.facts)), &mut transitions);
     let mut parent: Option<Ns> = None;
     let namespaces: Vec<Ns> = (0..count)
         .map(|index| {
@@ -48,7 +48,7 @@ fn populated_with(kind: NsKind, config: Config, count: usize) -> (Tracker, Vec<N
             }
             parent = (kind == NsKind::Pid).then_some(ns);
             transitions.clear();
-            tracker.apply(&event_at(2, Body::Created(ns.facts)), &mut transitions);
+            tracker.apply(&event_at(2, Body::created(ns.facts)), &mut transitions);
             ns
         })
         .collect();
@@ -197,7 +197,7 @@ fn lives(live: usize, events: usize) -> f64 {
                 fresh.facts.ns_id = fresh.facts.ns_id.map(|id| id | (1 << 40));
                 fresh.facts.key = support::key(1 << 50 | scatter(index as u64) as u64 >> 20);
                 *old = fresh;
-                Body::Created(fresh.facts)
+                Body::created(fresh.facts)
             }
             1 => count(fresh, 1),
             2 => count(fresh, 0),

@@ -6,8 +6,8 @@ use std::{collections::HashMap, mem::offset_of, ops::RangeInclusive};
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::{
     event::{
-        CHILDREN, ExitEvent, Header, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent, NsproxyInfo,
-        ReapEvent, TaskInfo, UNKNOWN, What,
+        CHILDREN, ExitEvent, FailEvent, Header, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent,
+        NsproxyInfo, ReapEvent, TaskInfo, UNKNOWN, What,
     },
     kind::Slot,
     walk::{Tag, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkTask},
@@ -191,6 +191,7 @@ impl Redactor {
                 self.fields(bytes, offset_of!(NsproxyEvent, to), &NSPROXY)?;
                 size_of::<NsproxyEvent>()
             }
+            What::NsFailed => size_of::<FailEvent>(),
             What::NetCleanup => {
                 self.fields(bytes, 0, NET_CLEANUP)?;
                 size_of::<NetCleanupEvent>()
@@ -386,6 +387,7 @@ mod tests {
                 What::TaskExited => (size_of::<ExitEvent>(), &[368]),
                 What::TaskReaped => (size_of::<ReapEvent>(), &[]),
                 What::NetCleanup => (size_of::<NetCleanupEvent>(), &[48]),
+                What::NsFailed => (size_of::<FailEvent>(), &[48]),
                 _ => (size_of::<NsEvent>(), &[104, 112, 120, 128, 136, 144]),
             };
             let mut bytes = addresses(what as u32, size);

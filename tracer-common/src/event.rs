@@ -1,7 +1,8 @@
 //! Records on the ring buffer, kernel to userspace.
 //!
 //! [`NsEvent`] is for what happens to a namespace, [`NsproxyEvent`] for what
-//! happens to an nsproxy, [`ExitEvent`] and [`ReapEvent`] for the end of a task.
+//! happens to an nsproxy, [`FailEvent`] for a namespace that did not come to be,
+//! [`ExitEvent`] and [`ReapEvent`] for the end of a task.
 //! Kernel addresses in them are keys; they never leave the process.
 
 use crate::kind::{NsKind, Slot};
@@ -13,8 +14,9 @@ pub const UNKNOWN: u32 = u32::MAX;
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {
-    /// A namespace came to be ([`NsEvent`]): `__ns_tree_add_raw`, or a
-    /// `copy_*` that returned a new one. The header's task is its creator.
+    /// A namespace came to be ([`NsEvent`], `aux` is how long it took to make,
+    /// nanoseconds, 0 if not known): `__ns_tree_add_raw`, or a `copy_*` that
+    /// returned a new one. The header's task is its creator.
     NsCreated = 1,
     /// The kernel's active count of a namespace became zero or ceased to be
     /// ([`NsEvent`], `aux` is the sequence number drawn before the count was
@@ -53,6 +55,10 @@ pub enum What {
     /// That superblock went away ([`NsEvent`], `aux` likewise):
     /// `proc_kill_sb`.
     ProcfsGone = 12,
+    /// A namespace that the running task wanted to have made could not be
+    /// ([`FailEvent`]): the return of `create_new_namespaces` or
+    /// `create_user_ns`.
+    NsFailed = 13,
     /// The init of a pid namespace, the running task, begins to kill and reap
     /// everybody else in it ([`NsEvent`]): `zap_pid_ns_processes`.
     InitDying = 14,
@@ -89,6 +95,7 @@ impl What {
             10 => Self::NsTasks,
             11 => Self::ProcfsMounted,
             12 => Self::ProcfsGone,
+            13 => Self::NsFailed,
             14 => Self::InitDying,
             15 => Self::InitDead,
             16 => Self::TaskExited,
@@ -372,6 +379,19 @@ pub struct NsEvent {
     pub below: u64,
 }
 
+/// A namespace could not be made.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FailEvent {
+    /// Who wanted it, when, what.
+    pub header: Header,
+    /// Its type, an [`NsKind`].
+    pub kind: u32,
+    /// The error that the kernel gave, a positive number; may be one that
+    /// never gets to userspace (`ERESTARTNOINTR`).
+    pub errno: u32,
+}
+
 /// One nsproxy: eight pointers and a count, immutable once installed.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -563,6 +583,7 @@ const _: () = {
     assert!(size_of::<Header>() == 48);
     assert!(size_of::<NsInfo>() == 88);
     assert!(size_of::<NsEvent>() == 160);
+    assert!(size_of::<FailEvent>() == 56);
     assert!(size_of::<NsproxyInfo>() == 112);
     assert!(size_of::<NsproxyEvent>() == 280);
     assert!(size_of::<NetCleanupEvent>() == 88);

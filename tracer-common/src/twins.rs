@@ -8,7 +8,8 @@
 //! has skipped it just now, and the twin does the work in its stead.
 //!
 //! `task_new` and `task_exit` have none: they run on every fork and exit, and what
-//! exists, and in which state, does not depend on what they tell.
+//! exists, and in which state, does not depend on what they tell. Nor does it on
+//! how long namespaces take to be made, and which could not be (`making_*`).
 
 /// What the name of a twin ends with.
 pub const SUFFIX: &str = "_again";

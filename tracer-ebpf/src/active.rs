@@ -15,7 +15,7 @@ use crate::{
     doing,
     emit::{self, kind_of, owner_of},
     known::{Known, Reading, Watched, observe, remember, unreport},
-    mem::{number, offset, read},
+    mem::{number, offset, opaque, read},
     select,
     twins::programs,
 };
@@ -32,21 +32,26 @@ pub fn observe_count(known: *mut Known, key: u64) -> Reading {
     observe(known, Watched::Active, || read(key, offset!(ns_active)))
 }
 
-/// What climbs from owner to owner.
+/// What climbs from owner to owner. The verifier is to know nothing of it, see
+/// [`opaque`].
+#[repr(C)]
+#[derive(Clone, Copy)]
 struct Climb {
     key: u64,
     kind: u32,
     /// The flags for what the running task does itself: asked for once, since
     /// the verifier would follow each answer through the climb.
     own_deed: u32,
-    /// Whether a reference was taken, not dropped.
-    rises: bool,
     /// The namespace below, if it was seen to flip on the way; else 0.
     below: u64,
+    /// 1 if a reference was taken, 0 if it was dropped.
+    rises: u32,
     /// 1 at the bottom, 0 above.
     is_first: u32,
     /// 1 if one was reported because of one below, else 0.
     has_pulled: u32,
+    /// Zero.
+    reserved: u32,
 }
 
 impl Climb {
@@ -56,8 +61,8 @@ impl Climb {
     #[inline(always)]
     fn cause(&self, known: *mut Known, kind: NsKind) -> u32 {
         if self.is_first != 0 {
-            doing::cause(known, kind, self.rises)
-        } else if self.rises {
+            doing::cause(known, kind, self.rises != 0)
+        } else if self.rises != 0 {
             Cause::OwnedCame as u32
         } else {
             Cause::OwnedWent as u32
@@ -85,7 +90,7 @@ fn step(climb: &mut Climb) -> i64 {
         let (cause, below) = (climb.cause(known, kind), climb.below);
         // Who takes a reference does so itself. Who drops one only cleans up, but
         // for a task that changes its credentials.
-        let flags = if climb.rises || cause == Cause::CredChanged as u32 {
+        let flags = if climb.rises != 0 || cause == Cause::CredChanged as u32 {
             climb.own_deed
         } else {
             0
@@ -120,15 +125,16 @@ fn changed(ctx: &FExitContext, rises: bool) {
     let Some(kind) = kind_of(key) else {
         return;
     };
-    let mut climb = Climb {
+    let mut climb = opaque(&Climb {
         key,
         kind: kind as u32,
         own_deed: select::own_deed(),
-        rises,
         below: 0,
+        rises: rises.into(),
         is_first: 1,
         has_pulled: 0,
-    };
+        reserved: 0,
+    });
     // SAFETY: the callback has the signature that the helper documents, and
     // the context outlives the call.
     unsafe {

@@ -58,7 +58,7 @@ pub fn now() -> u64 {
 
 /// Describes the running task.
 #[inline(always)]
-fn fill_header(header: *mut Header, what: What, flags: u32) {
+pub fn fill_header(header: *mut Header, what: What, flags: u32) {
     let id = bpf_get_current_pid_tgid();
     // SAFETY: `header` points into a reserved record of at least its size.
     unsafe {
@@ -121,6 +121,12 @@ static FLAG_OF_KIND: [u32; NsKind::COUNT] = {
     table
 };
 
+/// The `CLONE_NEW*` flag of a type.
+#[inline(always)]
+pub fn flag_of(kind: NsKind) -> u32 {
+    constant(&FLAG_OF_KIND[black_box(kind as usize) & (NsKind::COUNT - 1)])
+}
+
 /// Whether there is a namespace of this type at `key`, which may be anything.
 #[inline(always)]
 pub fn is_namespace(key: u64, kind: NsKind) -> bool {
@@ -128,8 +134,7 @@ pub fn is_namespace(key: u64, kind: NsKind) -> bool {
         ABSENT => peek(peek(key, offset!(ns_ops)), offset!(ops_type)),
         ns_type => peek(key, ns_type),
     };
-    let index = black_box(kind as usize) & (NsKind::COUNT - 1);
-    flag == constant(&FLAG_OF_KIND[index]) && peek::<u32>(key, offset!(ns_inum)) >= FIRST_INUM
+    flag == flag_of(kind) && peek::<u32>(key, offset!(ns_inum)) >= FIRST_INUM
 }
 
 /// The `ns_common` of the user namespace that owns the one at `key`; 0 if
@@ -142,13 +147,13 @@ pub fn owner_of(key: u64, kind: NsKind) -> u64 {
 }
 
 /// The address of the `ns_common` in the structure of this kind at `base`; 0
-/// for none.
+/// for none. Without a branch: the verifier would follow both ways from there
+/// on. It has to be a number, see [`number`](crate::mem::number).
 #[inline(always)]
 pub fn common_of(base: u64, kind: NsKind) -> u64 {
-    if base == 0 {
-        return 0;
-    }
-    base + u64::from(constant(&kind_layout(kind).common))
+    let is_some = black_box((base | base.wrapping_neg()) >> 63);
+    let common = base.wrapping_add(u64::from(constant(&kind_layout(kind).common)));
+    common & is_some.wrapping_neg()
 }
 
 /// Reads everything about the namespace at `key`.
@@ -212,15 +217,10 @@ fn set_active(info: *mut NsInfo, count: u32) {
 }
 
 /// The nsfs inode that stands for a namespace; 0 for none. Its dentry may be
-/// on its way out.
+/// on its way out, and there need be none: at null nothing can be read.
 #[inline(always)]
 fn stashed_inode(key: u64) -> u64 {
-    let dentry: u64 = read_or(key, offset!(ns_stashed), 0);
-    if dentry == 0 {
-        0
-    } else {
-        peek(dentry, offset!(dentry_inode))
-    }
+    peek(read_or(key, offset!(ns_stashed), 0), offset!(dentry_inode))
 }
 
 /// What a record says besides what the namespace is.
@@ -350,6 +350,15 @@ pub fn parting(what: What, key: u64, kind: u32, inum: u32) {
     entry.submit(0);
 }
 
+/// No nsproxy.
+pub static NO_NSPROXY: NsproxyInfo = NsproxyInfo {
+    key: 0,
+    slots: [0; Slot::COUNT],
+    inums: [0; Slot::COUNT],
+    count: 0,
+    reserved: 0,
+};
+
 /// Reads the nsproxy at `key`, or nothing if that is 0.
 #[inline(never)]
 pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> i32 {
@@ -357,29 +366,22 @@ pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> i32 {
     // content the verifier does not follow; `index` stays below the length of
     // the arrays.
     unsafe {
+        if key == 0 {
+            *info = NO_NSPROXY;
+            return 0;
+        }
         (*info).key = key;
         (*info).reserved = 0;
-        (*info).count = if key == 0 {
-            0
-        } else {
-            read(key, offset!(nsproxy_count))
-        };
+        (*info).count = read(key, offset!(nsproxy_count));
         let mut index = 0;
         while index < Slot::COUNT {
-            let pointer = if key == 0 {
-                0
-            } else {
-                read_or(key, offset!(nsproxy_slots[index]), 0)
-            };
+            let pointer = read_or(key, offset!(nsproxy_slots[index]), 0);
             let common = common_of(pointer, Slot::ALL[index].kind());
             let slot = (&raw mut (*info).slots).cast::<u64>().add(index);
             let inum = (&raw mut (*info).inums).cast::<u32>().add(index);
             *slot = common;
-            *inum = if common == 0 {
-                0
-            } else {
-                read(common, offset!(ns_inum))
-            };
+            // Where the kernel lacks the type there is nothing to be read.
+            *inum = peek(common, offset!(ns_inum));
             index += 1;
         }
     }

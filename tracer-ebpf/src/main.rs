@@ -19,6 +19,7 @@ mod doing;
 mod emit;
 mod exits;
 mod known;
+mod making;
 mod maps;
 mod mem;
 mod namespace;

@@ -14,6 +14,7 @@ use crate::{
     cred::Cred,
     exits::{Adopted, Leaving},
     known::Known,
+    making::Making,
     netns::Round,
 };
 
@@ -45,6 +46,11 @@ pub static SELECTED: HashMap<u32, u8> = HashMap::with_max_entries(1 << 16, BPF_F
 /// that fails in between leaves its mark behind.
 #[map]
 pub static UNSHARED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// Threads that are making namespaces. Least recently used, since the end may be
+/// missed.
+#[map]
+pub static MAKING: LruHashMap<u64, Making> = LruHashMap::with_max_entries(1024, 0);
 
 /// Between entry and exit of `exec_task_namespaces`, only where the exec
 /// will change the time namespace: the nsproxy before.

@@ -83,6 +83,14 @@ pub fn peek<T: Copy>(base: u64, offset: u32) -> T {
     }
 }
 
+/// A copy of a value on the stack, of which the verifier knows nothing. Whatever
+/// it knows it follows: where the same code runs with this value and with
+/// that, as in the steps of a loop, it looks at the code once for each.
+#[inline(always)]
+pub fn opaque<T: Copy>(value: &T) -> T {
+    peek((&raw const *value) as u64, 0)
+}
+
 /// As [`read`], with an answer for kernels that have no such field.
 #[inline(always)]
 pub fn read_or<T: Copy>(base: u64, offset: u32, absent: T) -> T {

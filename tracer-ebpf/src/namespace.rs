@@ -13,14 +13,12 @@ use tracer_common::{
 use crate::{
     emit::{self, common_of, kind_of},
     known::{Known, is_initial, recall, remember},
+    making,
     maps::{NAMESPACES, count},
     mem::{number, offset, peek, read},
     select,
     twins::programs,
 };
-
-/// Largest value that the kernel returns as an error (`MAX_ERRNO`).
-const MAX_ERRNO: i64 = 4095;
 
 /// A new namespace: remember it by its inode number, tell userspace.
 #[inline(always)]
@@ -34,7 +32,8 @@ fn created(ctx: &impl EbpfContext, key: u64, kind: NsKind) {
             "no room to remember namespace {}: its freeing will be missed", inum
         );
     }
-    emit::namespace(What::NsCreated, select::own_deed(), key, kind, 0);
+    let took = making::made(kind);
+    emit::namespace(What::NsCreated, select::own_deed(), key, kind, took);
 }
 
 /// 6.18+: `void __ns_tree_add_raw(struct ns_common *ns, …)`, called last in
@@ -50,7 +49,7 @@ fn on_added(ctx: &FEntryContext) {
 /// Up to 6.17: a `copy_*` function that was handed `old` and returned `new`.
 #[inline(always)]
 fn copied(ctx: &impl EbpfContext, kind: NsKind, old: u64, new: u64) {
-    if new == old || new == 0 || (-MAX_ERRNO..0).contains(&(new as i64)) {
+    if new == old || new == 0 || making::is_error(new as i64) {
         return;
     }
     created(ctx, common_of(new, kind), kind);
@@ -113,7 +112,7 @@ fn dropped(key: u64, kind: NsKind) {
 /// Up to 6.17: `void put_ipc_ns(struct ipc_namespace *ns)`, left.
 #[inline(always)]
 fn on_ipc_put(ctx: &FExitContext) {
-    dropped(common_of(ctx.arg(0), NsKind::Ipc), NsKind::Ipc);
+    dropped(common_of(number(ctx, 0), NsKind::Ipc), NsKind::Ipc);
 }
 
 /// `void netns_put(struct ns_common *ns)`, left: how nsfs drops a reference.
@@ -155,29 +154,29 @@ programs! {
     fexit net_put, net_put_again: on_net_put;
     fexit user_put, user_put_again: on_user_put;
     fexit copy_mnt, copy_mnt_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Mnt, ctx.arg(1), ctx.arg(4));
+        |ctx: &FExitContext| copied(ctx, NsKind::Mnt, number(ctx, 1), number(ctx, 4));
     fexit copy_uts, copy_uts_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Uts, ctx.arg(2), ctx.arg(3));
+        |ctx: &FExitContext| copied(ctx, NsKind::Uts, number(ctx, 2), number(ctx, 3));
     fexit copy_ipc, copy_ipc_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Ipc, ctx.arg(2), ctx.arg(3));
+        |ctx: &FExitContext| copied(ctx, NsKind::Ipc, number(ctx, 2), number(ctx, 3));
     fexit copy_pid, copy_pid_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Pid, ctx.arg(2), ctx.arg(3));
+        |ctx: &FExitContext| copied(ctx, NsKind::Pid, number(ctx, 2), number(ctx, 3));
     fexit copy_net, copy_net_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Net, ctx.arg(2), ctx.arg(3));
+        |ctx: &FExitContext| copied(ctx, NsKind::Net, number(ctx, 2), number(ctx, 3));
     fexit copy_cgroup, copy_cgroup_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Cgroup, ctx.arg(2), ctx.arg(3));
+        |ctx: &FExitContext| copied(ctx, NsKind::Cgroup, number(ctx, 2), number(ctx, 3));
     fexit copy_time, copy_time_again:
-        |ctx: &FExitContext| copied(ctx, NsKind::Time, ctx.arg(2), ctx.arg(3));
+        |ctx: &FExitContext| copied(ctx, NsKind::Time, number(ctx, 2), number(ctx, 3));
     fentry last_ref_mnt, last_ref_mnt_again:
-        |ctx: &FEntryContext| last_reference(ctx.arg(0), NsKind::Mnt);
+        |ctx: &FEntryContext| last_reference(number(ctx, 0), NsKind::Mnt);
     fentry last_ref_uts, last_ref_uts_again:
-        |ctx: &FEntryContext| last_reference(ctx.arg(0), NsKind::Uts);
+        |ctx: &FEntryContext| last_reference(number(ctx, 0), NsKind::Uts);
     fentry last_ref_user, last_ref_user_again:
-        |ctx: &FEntryContext| last_reference(ctx.arg(0), NsKind::User);
+        |ctx: &FEntryContext| last_reference(number(ctx, 0), NsKind::User);
     fentry last_ref_net, last_ref_net_again:
-        |ctx: &FEntryContext| last_reference(ctx.arg(0), NsKind::Net);
+        |ctx: &FEntryContext| last_reference(number(ctx, 0), NsKind::Net);
     fentry last_ref_cgroup, last_ref_cgroup_again:
-        |ctx: &FEntryContext| last_reference(ctx.arg(0), NsKind::Cgroup);
+        |ctx: &FEntryContext| last_reference(number(ctx, 0), NsKind::Cgroup);
     fentry last_ref_time, last_ref_time_again:
-        |ctx: &FEntryContext| last_reference(ctx.arg(0), NsKind::Time);
+        |ctx: &FEntryContext| last_reference(number(ctx, 0), NsKind::Time);
 }

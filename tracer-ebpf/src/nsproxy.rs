@@ -8,13 +8,13 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use tracer_common::{
-    event::{BREACH_IN_USE, Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
+    event::{BREACH_IN_USE, Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, Reason, What},
     kind::Slot,
 };
 
 use crate::{
     doing,
-    emit::{self, Subject, Whom, fill_nsproxy},
+    emit::{self, NO_NSPROXY, Subject, Whom, fill_nsproxy},
     maps::{EXECS, UNSHARED, count},
     mem::{current, number, offset, read, read_or},
     select,
@@ -26,15 +26,6 @@ const PF_EXITING: u32 = 0x4;
 
 /// `task_struct.__state`: made by a fork, and does not run yet (`TASK_NEW`).
 const TASK_NEW: u32 = 0x800;
-
-/// Room for one.
-const NO_NSPROXY: NsproxyInfo = NsproxyInfo {
-    key: 0,
-    slots: [0; Slot::COUNT],
-    inums: [0; Slot::COUNT],
-    count: 0,
-    reserved: 0,
-};
 
 /// The nsproxy of a task; 0 for one that is almost dead.
 #[inline(always)]
@@ -181,7 +172,7 @@ fn on_exec_begins(_ctx: &FEntryContext) {
         return;
     }
     let thread = bpf_get_current_pid_tgid();
-    if EXECS.insert(thread, NO_NSPROXY, 0).is_err() {
+    if EXECS.insert(thread, &NO_NSPROXY, 0).is_err() {
         count(Counter::MapFull);
     }
     if let Some(before) = EXECS.get_ptr_mut(thread) {

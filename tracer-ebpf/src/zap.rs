@@ -6,6 +6,7 @@ use tracer_common::{event::What, kind::NsKind};
 
 use crate::{
     emit::{self, common_of},
+    mem::number,
     select,
     twins::programs,
 };
@@ -14,13 +15,13 @@ use crate::{
 /// last thread of its init.
 #[inline(always)]
 fn on_init_dying(ctx: &FEntryContext) {
-    report(What::InitDying, ctx.arg(0));
+    report(What::InitDying, number(ctx, 0));
 }
 
 /// The same, left: nobody else has a pid there.
 #[inline(always)]
 fn on_init_dead(ctx: &FExitContext) {
-    report(What::InitDead, ctx.arg(0));
+    report(What::InitDead, number(ctx, 0));
 }
 
 #[inline(always)]

@@ -41,7 +41,7 @@ fn watched(count: usize) -> (Tracker, Metrics) {
             below: None,
         };
         let bodies = [
-            Body::Created(ns.facts),
+            Body::created(ns.facts),
             read(1, 1),
             read(0, 2),
             Body::LastRef(ns.facts),

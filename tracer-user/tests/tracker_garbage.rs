@@ -126,7 +126,7 @@ fn bodies() -> BoxedStrategy<Body> {
     let causes = || option::of(prop::sample::select(&Cause::ALL[..]));
     let reasons = prop::sample::select(&Reason::ALL[..]);
     prop_oneof![
-        facts().prop_map(Body::Created),
+        facts().prop_map(Body::created),
         (facts(), 0_u64..20, causes(), option::of(keys())).prop_map(
             |(ns, sequence, cause, below)| Body::Activity {
                 ns,

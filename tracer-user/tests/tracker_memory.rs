@@ -44,8 +44,8 @@ fn live(world: &mut World, tracker: &mut Tracker, at: u64, transitions: &mut Vec
         below: None,
     };
     let bodies = [
-        Body::Created(user.facts),
-        Body::Created(net.facts),
+        Body::created(user.facts),
+        Body::created(net.facts),
         Body::NsproxyInstalled(nsproxy),
         count(&net, 1, 1),
         count(&user, 1, 1),

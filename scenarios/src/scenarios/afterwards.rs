@@ -46,6 +46,10 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
                     .flatten()
                     .any(|task| own.contains(&task.tgid)),
                 What::Switched(task, _) => own.contains(&task.tgid),
+                What::Failed(failed) => failed
+                    .actor
+                    .as_ref()
+                    .is_some_and(|task| own.contains(&task.tgid)),
                 What::NsproxyFreed(_)
                 | What::NetCleanup(_)
                 | What::Chain(..)

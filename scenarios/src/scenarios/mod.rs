@@ -21,6 +21,7 @@ mod input;
 mod interference;
 mod journal;
 mod lives;
+mod makings;
 mod many;
 mod mounts;
 mod outputs;
@@ -215,6 +216,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "list_shows_what_is_being_destroyed",
         teardown::list_shows_what_is_being_destroyed,
     ),
+    on_all("limits_are_hit", makings::limits_are_hit),
     on_all("rules_are_kept", rules::rules_are_kept),
     on_all("promtool_is_content", prometheus::promtool_is_content),
     on_all(

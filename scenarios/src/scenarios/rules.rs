@@ -114,7 +114,7 @@ fn switches_in_vain(world: &World) -> Result<()> {
 }
 
 /// Fails unless the kernel said this to a puppet.
-fn fails_with(result: Result<()>, errno: i32) -> Result<()> {
+pub(super) fn fails_with(result: Result<()>, errno: i32) -> Result<()> {
     let error = result.err().context("that was not to be")?;
     let said = error.downcast_ref::<Failure>().and_then(|f| f.errno);
     ensure!(said == Some(errno), error);

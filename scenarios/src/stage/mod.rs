@@ -305,6 +305,10 @@ impl<'w> Stage<'w> {
                 What::NsproxyFreed(_) | What::NetCleanup(_) | What::Chain(..) | What::Init(_) => {
                     false
                 }
+                What::Failed(failed) => failed
+                    .actor
+                    .as_ref()
+                    .is_some_and(|task| self.plays(task.pid)),
                 What::Trouble(_) | What::Violation(_) => true,
             }
         }))

@@ -25,6 +25,8 @@ pub(crate) struct Line {
 pub(crate) enum What {
     /// A namespace took a step.
     Step(Step, Box<Namespace>, Option<Task>),
+    /// A namespace could not be made.
+    Failed(Failed),
     /// A namespace pulled its owners along. The step of each is a line of its own here, as if the
     /// trace had said so.
     Chain(Box<Namespace>, Vec<u64>),
@@ -52,6 +54,14 @@ pub(crate) enum Step {
     Resurrected,
     Destroyed,
     Freed,
+}
+
+/// A namespace that could not be made.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Failed {
+    pub(crate) ns_type: String,
+    pub(crate) error: String,
+    pub(crate) actor: Option<Task>,
 }
 
 /// How far an init is on its way out.
@@ -155,6 +165,7 @@ impl Line {
             "nsproxy_freed" => {
                 What::NsproxyFreed(serde_json::from_value::<OfNsproxy>(value)?.nsproxy)
             }
+            "create_failed" => What::Failed(serde_json::from_value(value)?),
             "net_cleanup" => What::NetCleanup(serde_json::from_value(value)?),
             "violation" => What::Violation(text.to_owned()),
             "init_dying" | "init_dead" => What::Init(serde_json::from_value(value)?),
@@ -207,6 +218,7 @@ impl fmt::Display for What {
                 }
                 Ok(())
             }
+            Self::Failed(failed) => write!(f, "{} failed: {}", failed.ns_type, failed.error),
             Self::Chain(ns, members) => write!(f, "{ns} pulled along {members:?}"),
             Self::Init(init) => write!(f, "{} of {}", init.event, init.namespace),
             Self::NsproxyFreed(nsproxy) => write!(f, "nsproxy {nsproxy} freed"),

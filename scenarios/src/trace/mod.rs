@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::{
-    line::{Init, Line, NetCleanup, Step, Switch, What, brief},
+    line::{Failed, Init, Line, NetCleanup, Step, Switch, What, brief},
     log::Log,
     namespace::{ActiveBecause, Namespace, Person, State, Task},
 };

@@ -7,7 +7,7 @@
 //! anew. Between two chunks anything may leave, so a place is taken up again
 //! only if its neighbour still points back to it.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, hint::black_box};
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::{
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     emit::{common_of, is_namespace, now},
     maps::{NSFS_SUPERBLOCK, WALK_CURSOR, WALK_SCRATCH},
-    mem::{constant, current, kind_layout, offset, peek, read, read_or},
+    mem::{LAYOUT, constant, current, kind_layout, offset, opaque, peek, read, read_or},
     procfs,
 };
 
@@ -41,43 +41,55 @@ const PROC_MAGIC: u64 = 0x9fa0;
 /// That of mqueue (`MQUEUE_MAGIC`).
 const MQUEUE_MAGIC: u64 = 0x1980_0202;
 
-/// A pass along a ring.
-struct Pass {
-    out: Out,
-    /// A [`Ring`].
-    ring: u32,
+/// How far a pass along a ring has come. The verifier is to know nothing of it,
+/// see [`opaque`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Place {
     /// Where the ring started, and ends.
     anchor: u64,
     /// The place that is next.
     node: u64,
+    /// A [`Ring`].
+    ring: u32,
     /// `RING_*`
     state: u32,
+}
+
+/// A pass along a ring.
+struct Pass {
+    out: Out,
+    at: Place,
     /// Records written, in the scratch: on the stack the verifier would count
     /// along with it.
     written: *mut u64,
 }
 
+/// The slot of a [`NsKind`] in an nsproxy; 255 for user. A table, since the
+/// verifier would follow each arm of a `match` to the end of the program.
+#[unsafe(no_mangle)]
+static SLOT_OF_KIND: [u8; NsKind::COUNT] = {
+    let mut table = [u8::MAX; NsKind::COUNT];
+    // From the last to the first: of two slots of a type the first counts, that
+    // of pid being the only one.
+    let mut index = Slot::COUNT;
+    while index > 0 {
+        index -= 1;
+        table[Slot::ALL[index].kind() as usize] = index as u8;
+    }
+    table
+};
+
 /// A namespace of the reader's own, which is held and in its type's ring.
 #[inline(always)]
 fn own_namespace(kind: NsKind) -> u64 {
     let task = current();
-    let slot = match kind {
-        NsKind::User => {
-            return read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
-        }
-        NsKind::Uts => Slot::Uts,
-        NsKind::Ipc => Slot::Ipc,
-        NsKind::Mnt => Slot::Mnt,
-        NsKind::Pid => Slot::PidForChildren,
-        NsKind::Net => Slot::Net,
-        NsKind::Time => Slot::Time,
-        NsKind::Cgroup => Slot::Cgroup,
-    };
-    read_or(
-        read(task, offset!(task_nsproxy)),
-        offset!(nsproxy_slots[slot as usize]),
-        0,
-    )
+    if matches!(kind, NsKind::User) {
+        return read(read(task, offset!(task_real_cred)), offset!(cred_user_ns));
+    }
+    let slot = constant(&SLOT_OF_KIND[black_box(kind as usize) & (NsKind::COUNT - 1)]);
+    let offset = constant(&LAYOUT.nsproxy_slots[usize::from(slot) & (Slot::COUNT - 1)]);
+    read_or(read(task, offset!(task_nsproxy)), offset, 0)
 }
 
 /// Where a ring starts; 0 if nothing leads to it.
@@ -113,7 +125,7 @@ fn owners_are_listed() -> bool {
 #[inline(always)]
 fn meet_namespace(pass: &Pass, kind: NsKind) {
     let layout = kind_layout(kind);
-    let base = pass.node.wrapping_sub(u64::from(constant(&layout.list)));
+    let base = pass.at.node.wrapping_sub(u64::from(constant(&layout.list)));
     let key = base.wrapping_add(u64::from(constant(&layout.common)));
     // The head has no mark of its own; what is taken for a namespace there is
     // not of the right type.
@@ -135,7 +147,7 @@ fn meet_namespace(pass: &Pass, kind: NsKind) {
 /// What a superblock leads to.
 #[inline(always)]
 fn meet_superblock(pass: &Pass) {
-    let superblock = pass.node.wrapping_sub(u64::from(offset!(super_list)));
+    let superblock = pass.at.node.wrapping_sub(u64::from(offset!(super_list)));
     let magic: u64 = peek(superblock, offset!(super_magic));
     if magic == NSFS_MAGIC
         && let Some(place) = NSFS_SUPERBLOCK.get_ptr_mut(0)
@@ -184,31 +196,31 @@ fn visit_if_one(pass: &Pass, base: u64, kind: NsKind) {
 fn step(pass: &mut Pass) -> i64 {
     // SAFETY: `written` points into the scratch.
     if unsafe { *pass.written } >= CHUNK {
-        pass.state = RING_MORE;
+        pass.at.state = RING_MORE;
         return 1;
     }
-    if let Some(kind) = NsKind::from_u32(pass.ring) {
+    if let Some(kind) = NsKind::from_u32(pass.at.ring) {
         meet_namespace(pass, kind);
-    } else if pass.ring == Ring::Superblocks as u32 {
+    } else if pass.at.ring == Ring::Superblocks as u32 {
         meet_superblock(pass);
-    } else if pass.node != pass.anchor {
-        let mount = pass.node - u64::from(offset!(mount_instance));
+    } else if pass.at.node != pass.at.anchor {
+        let mount = pass.at.node - u64::from(offset!(mount_instance));
         visit_nsfs(
             pass.out,
             peek(peek(mount, offset!(mount_root)), offset!(dentry_inode)),
         );
     }
     // `list_head.next` comes first.
-    let next: u64 = peek(pass.node, 0);
-    pass.state = if next == pass.anchor {
+    let next: u64 = peek(pass.at.node, 0);
+    pass.at.state = if next == pass.at.anchor {
         RING_DONE
-    } else if next == pass.node || next == 0 {
+    } else if next == pass.at.node || next == 0 {
         RING_LOST
     } else {
         RING_MORE
     };
-    pass.node = next;
-    i64::from(pass.state != RING_MORE)
+    pass.at.node = next;
+    i64::from(pass.at.state != RING_MORE)
 }
 
 extern "C" fn step_callback(_index: u32, pass: *mut Pass) -> i64 {
@@ -239,18 +251,17 @@ extern "C" fn walk_ring(context: *const TaskContext) -> i32 {
         )
     };
     let anchor = anchor(ring);
-    let mut pass = Pass {
-        out,
-        ring,
+    let at = opaque(&Place {
         anchor,
         node: if state == RING_START { anchor } else { node },
+        ring,
         state: RING_NONE,
-        written,
-    };
-    if anchor != 0 {
+    });
+    let mut pass = Pass { out, at, written };
+    if pass.at.anchor != 0 {
         // `list_head.prev` comes second.
-        let next: u64 = peek(pass.node, 0);
-        if peek::<u64>(next, 8) == pass.node {
+        let next: u64 = peek(pass.at.node, 0);
+        if peek::<u64>(next, 8) == pass.at.node {
             // SAFETY: the callback has the signature that the helper
             // documents, and the context outlives the call.
             unsafe {
@@ -262,13 +273,13 @@ extern "C" fn walk_ring(context: *const TaskContext) -> i32 {
                 );
             }
         } else {
-            pass.state = RING_LOST;
+            pass.at.state = RING_LOST;
         }
     }
     // SAFETY: as above.
     unsafe {
-        (*cursor).state = pass.state;
-        (*cursor).node = pass.node;
+        (*cursor).state = pass.at.state;
+        (*cursor).node = pass.at.node;
     }
     0
 }

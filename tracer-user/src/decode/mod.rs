@@ -12,7 +12,7 @@ mod task;
 mod tests;
 
 use tracer_common::event::{
-    BREACH_FOREIGN, BREACH_IN_USE, Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, Header,
+    BREACH_FOREIGN, BREACH_IN_USE, Cause, ExitEvent, FLAG_ACTOR, FLAG_SELECTED, FailEvent, Header,
     NS_ACTIVE_MINUS_ONE, NS_PIDS_DISABLED, NetCleanupEvent, NsEvent, NsInfo, NsproxyEvent,
     NsproxyInfo, Phase, ReapEvent, Reason, UNKNOWN, What,
 };
@@ -22,7 +22,7 @@ use tracer_common::walk::{
 };
 
 use crate::model::{
-    Actor, Body, Breaches, CleanupTimes, Comm, Event, Key, NsFacts, NsproxyFacts, Origin,
+    Actor, Body, Breaches, CleanupTimes, Comm, Errno, Event, Key, NsFacts, NsproxyFacts, Origin,
     PidNumbers, SlotFacts, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask,
 };
 use cursor::Cursor;
@@ -86,6 +86,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         | What::ClimbEnded
         | What::ProcfsMounted
         | What::ProcfsGone => cursor.expect_exactly("namespace event", size_of::<NsEvent>())?,
+        What::NsFailed => cursor.expect_exactly("failure event", size_of::<FailEvent>())?,
         What::NsproxyInstalled | What::Switched | What::NsproxyFreed => {
             cursor.expect_exactly("nsproxy event", size_of::<NsproxyEvent>())?;
         }
@@ -98,7 +99,14 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
     let origin = origin(&mut cursor)?;
     let mut breaches = Breaches::default();
     let body = match what {
-        What::NsCreated => Body::Created(ns_facts(&mut cursor)?),
+        What::NsCreated => Body::Created {
+            ns: ns_facts(&mut cursor)?,
+            took: seen(cursor.u64()?),
+        },
+        What::NsFailed => Body::Failed {
+            kind: kind(&mut cursor)?,
+            errno: Errno(cursor.nonzero_u32("error number")?.get()),
+        },
         What::NsActivity => Body::Activity {
             ns: ns_facts(&mut cursor)?,
             sequence: cursor.u64()?,
@@ -407,7 +415,7 @@ fn net_cleanup(cursor: &mut Cursor<'_>) -> Result<Body, DecodeError> {
     })
 }
 
-/// A time in which 0 means that it was not seen.
+/// A time, or a length of time, in which 0 means that it was not seen.
 fn seen(time: u64) -> Option<u64> {
     (time != 0).then_some(time)
 }

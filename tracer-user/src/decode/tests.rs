@@ -250,7 +250,8 @@ fn a_namespace_event_comes_out_as_it_went_in() {
             selected: false,
         }
     );
-    assert_eq!(event.body, Body::Created(net()));
+    let took = Some(99);
+    assert_eq!(event.body, Body::Created { ns: net(), took });
 }
 
 #[test]
@@ -453,6 +454,21 @@ fn slots_that_the_kernel_lacks_are_none() {
 }
 
 /// A round of cleaning up network namespaces.
+#[test]
+fn a_failure_has_a_type_and_an_error() {
+    let failure = |kind: u32, errno: u32| {
+        Record::zeroed(size_of::<FailEvent>())
+            .header(What::NsFailed as u32, 0)
+            .u32(offset_of!(FailEvent, kind), kind)
+            .u32(offset_of!(FailEvent, errno), errno)
+    };
+    let decoded = event(&failure(NsKind::Net as u32, 28).0).unwrap();
+    let (kind, errno) = (NsKind::Net, Errno(28));
+    assert_eq!(decoded.body, Body::Failed { kind, errno });
+    assert!(event(&failure(NsKind::COUNT as u32, 28).0).is_err());
+    assert!(event(&failure(0, 0).0).is_err());
+}
+
 fn net_cleanup(phase: Phase) -> Record {
     Record::zeroed(size_of::<NetCleanupEvent>())
         .header(What::NetCleanup as u32, 0)
@@ -531,7 +547,7 @@ fn every_other_length_is_refused() {
 
 #[test]
 fn unknown_numbers_name_the_field_and_the_place() {
-    for what in [0, 13, u32::MAX] {
+    for what in [0, 18, u32::MAX] {
         let record = ns_event(What::NsCreated).u32(0, what);
         assert_eq!(
             event(&record.0),

@@ -5,6 +5,7 @@
 //! kernel read them; the views turn them into wall-clock time.
 
 pub mod audit;
+mod failure;
 mod namespace;
 mod nsproxy;
 mod observation;
@@ -15,6 +16,7 @@ mod tracker;
 mod transition;
 mod walk;
 
+pub use failure::{Errno, Failure};
 pub use namespace::{Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, Reaper, State};
 pub use nsproxy::{Nsproxy, NsproxyId};
 pub use observation::{

@@ -9,7 +9,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use tracer_common::event::{Cause, Reason};
 use tracer_common::kind::{NsKind, Slot};
 
-use super::{Actor, Exited, Reaped};
+use super::{Actor, Errno, Exited, Reaped};
 
 /// The kernel address of an object: unique while the object is allocated,
 /// reused afterwards. It never leaves the process, so it does not print.
@@ -78,7 +78,19 @@ pub struct Origin {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Body {
     /// A namespace came to be, made by the origin's task.
-    Created(NsFacts),
+    Created {
+        /// The namespace.
+        ns: NsFacts,
+        /// How long it took to make, nanoseconds, if that was seen.
+        took: Option<u64>,
+    },
+    /// A namespace that the origin's task wanted could not be made.
+    Failed {
+        /// Its type.
+        kind: NsKind,
+        /// Why.
+        errno: Errno,
+    },
     /// The kernel's active count of a namespace was read after it flipped.
     Activity {
         /// The namespace.
@@ -167,6 +179,13 @@ pub enum Body {
         /// The superblock.
         superblock: Key,
     },
+}
+
+impl Body {
+    /// A creation of which nobody saw the beginning.
+    pub const fn created(ns: NsFacts) -> Self {
+        Self::Created { ns, took: None }
+    }
 }
 
 /// When a round of cleaning up network namespaces came how far,

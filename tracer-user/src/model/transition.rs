@@ -2,7 +2,7 @@
 
 use tracer_common::event::{Cause, Reason};
 
-use super::{Actor, Namespace, Nsproxy, TaskEnd, Violation};
+use super::{Actor, Failure, Namespace, Nsproxy, TaskEnd, Violation};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,10 +30,12 @@ pub enum What {
         cause: Option<Cause>,
         /// Who did it, where that is certain.
         actor: Option<Actor>,
-        /// When it was freed: how long after its last reference, nanoseconds,
-        /// if both were seen.
-        teardown: Option<u64>,
+        /// When it was created: how long it took to make; when it was freed: how
+        /// long after its last reference. Nanoseconds, if both ends were seen.
+        took: Option<u64>,
     },
+    /// A namespace could not be made.
+    Failed(Failure),
     /// A namespace that became active or inactive pulled its owners along.
     Chain(Box<Chain>),
     /// The init of a pid namespace is on its way out.

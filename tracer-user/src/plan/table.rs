@@ -261,6 +261,16 @@ pub const HOOKS: &[Hook] = &[
         "superblocks of procfs gone",
         &[fentry("proc_kill_sb", "procfs_gone")],
     ),
+    sees(
+        "making_ends",
+        "namespaces other than user that could not be made",
+        &[fexit("create_new_namespaces", "making_ends")],
+    ),
+    sees(
+        "making_user_ends",
+        "user namespaces that could not be made",
+        &[fexit("create_user_ns", "making_user_ends")],
+    ),
     Hook {
         absence: BY_TYPE,
         ..sees(
@@ -308,6 +318,16 @@ pub const HOOKS: &[Hook] = &[
         "ns_created_time",
         "new time namespaces",
         &[fexit("copy_time_ns", "copy_time")],
+    ),
+    sees(
+        "making_user_begins",
+        "how long it takes to make a user namespace",
+        &[fentry("create_user_ns", "making_user_begins")],
+    ),
+    sees(
+        "making_begins",
+        "how long it takes to make any other namespace",
+        &[fentry("create_new_namespaces", "making_begins")],
     ),
     Hook {
         absence: NO_COUNT,

@@ -14,6 +14,8 @@ use crate::model::{
 pub enum EventName {
     /// A step in the life of a namespace.
     Namespace(Lifecycle),
+    /// A namespace could not be made.
+    CreateFailed,
     /// Owners were pulled along.
     Chain,
     /// The init of a pid namespace is on its way out.
@@ -38,13 +40,14 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Namespace(Lifecycle::Created),
         Self::Namespace(Lifecycle::Activated),
         Self::Namespace(Lifecycle::Deactivated),
         Self::Namespace(Lifecycle::Resurrected),
         Self::Namespace(Lifecycle::Destroyed),
         Self::Namespace(Lifecycle::Freed),
+        Self::CreateFailed,
         Self::Chain,
         Self::Init(InitStep::Dying),
         Self::Init(InitStep::Dead),
@@ -62,6 +65,7 @@ impl EventName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Namespace(step) => step.name(),
+            Self::CreateFailed => "create_failed",
             Self::Chain => "chain",
             Self::Init(step) => step.name(),
             Self::Switched => "switched",
@@ -79,6 +83,7 @@ impl EventName {
     pub const fn of(transition: &Transition) -> Self {
         match &transition.what {
             What::Namespace { step, .. } => Self::Namespace(*step),
+            What::Failed(_) => Self::CreateFailed,
             What::Chain(_) => Self::Chain,
             What::Init { step, .. } => Self::Init(*step),
             What::Switched(_) => Self::Switched,
@@ -208,6 +213,7 @@ impl Filter {
         self.kinds.is_empty()
             || match what {
                 What::Namespace { ns, .. } | What::Init { ns, .. } => self.kinds.contains(&ns.kind),
+                What::Failed(failure) => self.kinds.contains(&failure.kind),
                 What::Chain(chain) => concerned(chain).any(|ns| self.kinds.contains(&ns.kind)),
                 What::Switched(switch) => match &switch.to {
                     Some(to) => changed(&switch.from, to).any(asked),
@@ -241,8 +247,8 @@ fn concerns(what: &What, wanted: NsNumber) -> bool {
             None => in_any_slot(wanted, &switch.from),
         },
         What::NsproxyFreed(nsproxy) => in_any_slot(wanted, nsproxy),
-        // It is about all of them together.
-        What::NetCleanup(_) => false,
+        // One is about all of them together, the other about none that there is.
+        What::NetCleanup(_) | What::Failed(_) => false,
         What::Violation(violation) => {
             violation.namespace.as_ref().is_some_and(|ns| wanted.is(ns))
                 || violation

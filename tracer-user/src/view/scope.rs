@@ -59,7 +59,7 @@ impl Scope {
             }
             What::Chain(chain) => concerned(chain)
                 .any(|ns| self.created.contains(&ns.id) || self.entered.contains(&ns.id)),
-            What::Switched(_) | What::NetCleanup(_) | What::TaskEnd(_) => false,
+            What::Failed(_) | What::Switched(_) | What::NetCleanup(_) | What::TaskEnd(_) => false,
             What::NsproxyFreed(nsproxy) => self.nsproxies.contains(&nsproxy.id),
             What::Violation(violation) => {
                 let is_known =
@@ -100,7 +100,8 @@ impl Scope {
                 }
                 None => {}
             },
-            What::Switched(_)
+            What::Failed(_)
+            | What::Switched(_)
             | What::NetCleanup(_)
             | What::Chain(_)
             | What::Init { .. }
@@ -115,6 +116,7 @@ impl Scope {
     fn is_own(&self, what: &What) -> bool {
         let task = match what {
             What::Namespace { actor, .. } | What::Init { actor, .. } => actor.as_ref(),
+            What::Failed(failure) => failure.actor.as_ref(),
             What::Chain(chain) => chain.actor.as_ref(),
             What::Switched(switch) => Some(&switch.task),
             // Whoever it was: the kernel broke a rule.

@@ -90,6 +90,10 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
         "exec_ends",
         &[("exec_task_namespaces", Span("6.12", "7.3"))],
     ),
+    ("making_begins", &[("create_new_namespaces", ALL)]),
+    ("making_ends", &[("create_new_namespaces", ALL)]),
+    ("making_user_begins", &[("create_user_ns", ALL)]),
+    ("making_user_ends", &[("create_user_ns", ALL)]),
     ("task_new", &[("task_newtask", ALL)]),
     (
         "task_exit",

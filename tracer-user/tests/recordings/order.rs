@@ -73,7 +73,7 @@ fn reordered(scene: &Scene, mut pick: impl FnMut() -> usize) -> Vec<Event> {
 /// many.
 fn object_of(body: &Body) -> Option<Key> {
     Some(match body {
-        Body::Created(ns)
+        Body::Created { ns, .. }
         | Body::LastRef(ns)
         | Body::InitDying(ns)
         | Body::InitDead(ns)
@@ -87,7 +87,9 @@ fn object_of(body: &Body) -> Option<Key> {
         Body::NsproxyInstalled(nsproxy)
         | Body::NsproxyFreed(nsproxy)
         | Body::Switched { from: nsproxy, .. } => nsproxy.key,
-        Body::NetCleanupBegan { .. } | Body::NetCleanupEnded(_) => return None,
+        Body::Failed { .. } | Body::NetCleanupBegan { .. } | Body::NetCleanupEnded(_) => {
+            return None;
+        }
         Body::TaskExited(_) | Body::TaskReaped(_) => panic!("nobody asked for the ends of tasks"),
     })
 }

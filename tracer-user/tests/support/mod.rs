@@ -283,6 +283,9 @@ impl World {
                 What::Namespace {
                     step: which, ns, ..
                 } => story.push(step(*which, ns)),
+                What::Failed(failure) => {
+                    story.push(format!("{} failed: {}", failure.kind.name(), failure.errno));
+                }
                 What::Chain(chain) => {
                     story.extend(chain.links.iter().map(|link| step(link.step, &link.ns)));
                 }
@@ -327,7 +330,8 @@ impl World {
                     let links: String = links.collect();
                     causes.push(format!("{}{links}", self.name(&chain.namespace)));
                 }
-                What::Switched(_)
+                What::Failed(_)
+                | What::Switched(_)
                 | What::NsproxyFreed(_)
                 | What::NetCleanup(_)
                 | What::Init { .. }
@@ -339,7 +343,7 @@ impl World {
     }
 
     pub(crate) fn created(&mut self, ns: &Ns) -> Vec<String> {
-        self.tell(Body::Created(ns.facts))
+        self.tell(Body::created(ns.facts))
     }
 
     /// The active count was read, after all other readings.

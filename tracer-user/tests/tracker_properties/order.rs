@@ -17,14 +17,16 @@ enum Subject {
 
 fn subject_of(body: &Body, position: usize) -> Subject {
     match body {
-        // An end of a task changes nothing, so its place does not matter.
-        Body::Activity { .. }
+        // An end of a task changes nothing, nor does what was not made, so its
+        // place does not matter.
+        Body::Failed { .. }
+        | Body::Activity { .. }
         | Body::Tasks { .. }
         | Body::TaskExited(_)
         | Body::TaskReaped(_)
         | Body::NetCleanupBegan { .. }
         | Body::NetCleanupEnded(_) => Subject::Reading(position),
-        Body::Created(ns)
+        Body::Created { ns, .. }
         | Body::LastRef(ns)
         | Body::InitDying(ns)
         | Body::InitDead(ns)

@@ -59,7 +59,7 @@ fn a_creation_heard_of_late_tells_who_and_when() {
     let net = kernel.ns("net");
     let born = kernel.tick();
     kernel.merge(|walk| walk.counted(&net, 0));
-    assert_eq!(kernel.tell_at(born, Body::Created(net.facts)), NOTHING);
+    assert_eq!(kernel.tell_at(born, Body::created(net.facts)), NOTHING);
     let known = kernel.get(&net).unwrap();
     assert_eq!(known.created_at, Some(born));
     assert!(known.creator.is_some());

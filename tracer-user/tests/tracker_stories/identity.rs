@@ -48,7 +48,7 @@ fn the_same_creation_twice_is_one() {
         let mut kernel = World::walked(config);
         let uts = kernel.ns("uts");
         kernel.created(&uts);
-        let (now, body) = (kernel.now, Body::Created(uts.facts));
+        let (now, body) = (kernel.now, Body::created(uts.facts));
         assert_eq!(kernel.tell_at(now, body), NOTHING);
     }
 }

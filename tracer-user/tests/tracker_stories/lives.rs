@@ -149,3 +149,17 @@ fn who_and_when() {
     };
     assert_eq!((*actor, ns.state), (None, State::Inactive));
 }
+
+#[test]
+fn what_could_not_be_made_is_told_and_nothing_else_changes() {
+    for config in [OLD, IDS, COUNTS] {
+        let mut kernel = World::walked(config);
+        let census = kernel.tracker.census().clone();
+        let failed = Body::Failed {
+            kind: NsKind::Net,
+            errno: Errno(28),
+        };
+        assert_eq!(kernel.tell(failed), ["net failed: ENOSPC"]);
+        assert_eq!(*kernel.tracker.census(), census);
+    }
+}

@@ -25,7 +25,7 @@ mod walks;
 
 use std::num::NonZeroU64;
 
-use nslife::model::{Body, Key, NsFacts, NsId, NsproxyFacts, State, What};
+use nslife::model::{Body, Errno, Key, NsFacts, NsId, NsproxyFacts, State, What};
 use support::{ACTOR, COUNTS, IDS, INITIAL, Ns, OLD, World};
 use tracer_common::event::Reason;
 use tracer_common::kind::{NsKind, Slot};

@@ -12,9 +12,9 @@ fn teardowns(kernel: &World) -> Vec<Option<u64>> {
     let freed = |what: &What| match what {
         What::Namespace {
             step: Lifecycle::Freed,
-            teardown,
+            took,
             ..
-        } => Some(*teardown),
+        } => Some(*took),
         _ => None,
     };
     let transitions = kernel.transitions.iter();

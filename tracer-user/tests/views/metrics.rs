@@ -19,8 +19,8 @@ use tracer_common::{
 };
 
 use crate::values::{
-    at, below_zero, chain, every_transition, foreign_switch, init, initial_nsproxy, namespace,
-    net_cleanup, report, step,
+    at, below_zero, chain, every_transition, failed, foreign_switch, init, initial_nsproxy,
+    namespace, net_cleanup, report, step,
 };
 
 /// Samples by name and labels.
@@ -204,6 +204,25 @@ fn every_label_set_is_there_from_the_start() {
     for family in ["lifetime", "inactive", "teardown"] {
         expected.extend(spans(family));
     }
+    expected.extend(creations());
+    for kind in NsKind::ALL.map(NsKind::name) {
+        for errno in [
+            "EPERM",
+            "EINTR",
+            "EAGAIN",
+            "ENOMEM",
+            "EINVAL",
+            "ENOSPC",
+            "EUSERS",
+            "ERESTARTSYS",
+            "ERESTARTNOINTR",
+            "other",
+        ] {
+            expected.insert(format!(
+                "nslife_namespace_create_failed_total{{ns_type=\"{kind}\",errno=\"{errno}\"}}"
+            ));
+        }
+    }
     expected.extend(net_cleanup_stages());
     for le in SPANS {
         expected.insert(format!(
@@ -271,14 +290,22 @@ fn spans(family: &str) -> Vec<String> {
     histograms(&name, &labels, &SPANS)
 }
 
+/// Bounds from a tenth of a millisecond to 100 seconds.
+const MOMENTS: [&str; 14] = [
+    "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1.0", "3.0", "10.0",
+    "30.0", "100.0", "+Inf",
+];
+
+/// All samples of the histogram of how long it takes to make namespaces.
+fn creations() -> Vec<String> {
+    let labels = NsKind::ALL.map(|kind| format!("ns_type=\"{}\"", kind.name()));
+    histograms("nslife_namespace_creation_seconds", &labels, &MOMENTS)
+}
+
 /// All samples of the histogram of the stages of the clean-up of network namespaces.
 fn net_cleanup_stages() -> Vec<String> {
-    let bounds = [
-        "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1.0", "3.0", "10.0",
-        "30.0", "100.0", "+Inf",
-    ];
     let labels = ["queue", "unlist", "exits", "end"].map(|stage| format!("stage=\"{stage}\""));
-    histograms("nslife_net_cleanup_seconds", &labels, &bounds)
+    histograms("nslife_net_cleanup_seconds", &labels, &MOMENTS)
 }
 
 fn histograms(name: &str, labels: &[String], bounds: &[&str]) -> Vec<String> {
@@ -454,8 +481,8 @@ fn a_teardown_is_measured_where_both_ends_were_seen() {
     let freed = step(Lifecycle::Freed, namespace(57, NsKind::Net), None);
     metrics.transition(&freed);
     let mut blind = freed;
-    if let What::Namespace { teardown, .. } = &mut blind.what {
-        *teardown = None;
+    if let What::Namespace { took, .. } = &mut blind.what {
+        *took = None;
     }
     metrics.transition(&blind);
     let value = |sample: &str| value(&metrics, sample);
@@ -464,6 +491,25 @@ fn a_teardown_is_measured_where_both_ends_were_seen() {
     assert_eq!(measured("count{ns_type=\"net\"}"), 1.0);
     assert_eq!(measured("sum{ns_type=\"net\"}"), 0.0123);
     assert_eq!(measured("count{ns_type=\"uts\"}"), 0.0);
+}
+
+#[test]
+fn creations_are_measured_and_failures_counted_by_error() {
+    let metrics = Metrics::new("0");
+    metrics.transition(&step(Lifecycle::Created, namespace(57, NsKind::Net), None));
+    for errno in [28, 28, 99] {
+        metrics.transition(&failed(errno));
+    }
+    let value = |sample: &str| value(&metrics, sample);
+    let took = "nslife_namespace_creation_seconds_sum{ns_type=\"net\"}";
+    assert_eq!(value(took), 0.0034);
+    let failures = |ns_type: &str, errno: &str| {
+        let labels = format!("ns_type=\"{ns_type}\",errno=\"{errno}\"");
+        value(&format!("nslife_namespace_create_failed_total{{{labels}}}"))
+    };
+    assert_eq!(failures("net", "ENOSPC"), 2.0);
+    assert_eq!(failures("net", "other"), 1.0);
+    assert_eq!(failures("uts", "ENOSPC"), 0.0);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use tracer_common::{
 };
 
 use crate::values::{
-    actor, at, below_zero, chain, clock, every_transition, foreign_switch, init, initial_ids,
-    initial_nsproxy, namespace, net_cleanup, nsproxy_with, step, switch,
+    actor, at, below_zero, chain, clock, every_transition, failed, foreign_switch, init,
+    initial_ids, initial_nsproxy, namespace, net_cleanup, nsproxy_with, step, switch,
 };
 
 fn text(palette: Palette) -> TraceText {
@@ -52,7 +52,7 @@ fn lines_are_aligned_and_say_who_and_why() {
             ns,
             cause,
             actor,
-            teardown,
+            took,
         } => at(What::Namespace {
             step,
             cause,
@@ -61,14 +61,14 @@ fn lines_are_aligned_and_say_who_and_why() {
                 ..ns
             },
             actor,
-            teardown,
+            took,
         }),
         other => at(other),
     };
     let expected = "\
 TIME             EVENT          TYPE          INUM      ID  WHAT
-03:00:02.500000  created        user    4026533058    1058  owner 3, level 1, uid 1000, by unshare[100]
-03:00:02.500000  created        net     4026532057      57  owner 3, by unshare[100]
+03:00:02.500000  created        user    4026533058    1058  owner 3, level 1, uid 1000, by unshare[100], made in 3.4 ms
+03:00:02.500000  created        net     4026532057      57  owner 3, by unshare[100], made in 3.4 ms
 03:00:02.500000  switched       -                -       -  unshare[100] unshare: net 4026531838→4026532057
 03:00:02.500000  activated      net     4026532057      57  nsproxy installed, held by 1 nsproxy, by unshare[100]
 03:00:02.500000  switched       -                -       -  unshare[100] exit: left net 4026532057 (the last in it)
@@ -79,6 +79,8 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  destroyed      net     4026532057      57  after 1.5 s
 03:00:02.500000  destroyed      mnt     4026532059      59  after 1.5 s, never active
 03:00:02.500000  freed          net     4026532057      57  12.3 ms after the last reference
+03:00:02.500000  create_failed  net             -       -  ENOSPC: a limit in /proc/sys/user, or of nesting, is reached, wanted by unshare[100]
+03:00:02.500000  create_failed  net             -       -  error 99, wanted by unshare[100]
 03:00:02.500000  net_cleanup    -                -       -  3 network namespaces, waited up to 2.0 ms, unlisting 12.0 ms, exits 48.5 ms, end 90 µs";
     assert_eq!(
         shown(&[
@@ -94,6 +96,8 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
             step(Lifecycle::Destroyed, net, None),
             destroyed_unused,
             step(Lifecycle::Freed, net, None),
+            failed(28),
+            failed(99),
             net_cleanup(),
         ]),
         expected

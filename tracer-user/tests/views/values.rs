@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use nslife::{
     engine::{Attempt, CapabilityStatus, HookReport, HookState, Report},
     model::{
-        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, HandedOver, InitStep,
-        Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule,
+        Actor, Chain, ChainLink, Comm, Contributors, Counts, Creator, Errno, Failure, HandedOver,
+        InitStep, Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, NsproxyId, Reaped, Reaper, Rule,
         SignedCounts, State, Switch, TaskEnd, Transition, Violation, What,
     },
     view::clock::Clock,
@@ -234,7 +234,11 @@ pub(crate) fn step(step: Lifecycle, ns: Namespace, by: Option<Actor>) -> Transit
             ..ns
         },
         actor: by,
-        teardown: (step == Lifecycle::Freed).then_some(12_300_000),
+        took: match step {
+            Lifecycle::Created => Some(3_400_000),
+            Lifecycle::Freed => Some(12_300_000),
+            _ => None,
+        },
     })
 }
 
@@ -299,6 +303,8 @@ pub(crate) fn every_transition() -> Vec<Transition> {
     }));
     all.push(at(What::NsproxyFreed(own)));
     all.push(chain());
+    all.push(failed(28));
+    all.push(failed(99));
     all.push(net_cleanup());
     all.push(at(What::NetCleanup(Box::new(NetCleanup {
         namespaces: 1,
@@ -344,6 +350,15 @@ pub(crate) fn reaped() -> Transition {
 /// The end of a task.
 pub(crate) fn end(end: TaskEnd) -> Transition {
     at(What::TaskEnd(Box::new(end)))
+}
+
+/// A network namespace that `unshare[100]` could not have.
+pub(crate) fn failed(errno: u32) -> Transition {
+    at(What::Failed(Failure {
+        kind: NsKind::Net,
+        errno: Errno(errno),
+        actor: Some(actor(100, b"unshare")),
+    }))
 }
 
 /// A round of cleaning up three network namespaces.

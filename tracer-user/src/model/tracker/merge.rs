@@ -54,7 +54,11 @@ impl Corrections {
                 Lifecycle::Created | Lifecycle::Destroyed => {}
             },
             What::Chain(chain) => self.states += chain.links.len() as u64,
-            What::Switched(_) | What::Init { .. } | What::Violation(_) | What::NetCleanup(_) => {}
+            What::Failed(_)
+            | What::Switched(_)
+            | What::Init { .. }
+            | What::Violation(_)
+            | What::NetCleanup(_) => {}
             What::NsproxyFreed(_) => self.nsproxies_gone += 1,
             // No walk brings those to light.
             What::TaskEnd(_) => {}

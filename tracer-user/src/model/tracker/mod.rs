@@ -192,7 +192,8 @@ impl Tracker {
         let origin = &event.origin;
         let sink = &mut Sink::event(origin, cause_of(&event.body), transitions);
         match &event.body {
-            Body::Created(ns) => self.created(ns, origin, sink),
+            Body::Created { ns, took } => self.created(ns, origin, &mut sink.making(*took)),
+            Body::Failed { kind, errno } => sink.failed(*kind, *errno),
             Body::Activity {
                 ns,
                 sequence,
@@ -324,7 +325,8 @@ fn cause_of(body: &Body) -> Option<Cause> {
         Body::NsfsEvicted { .. } => Some(Cause::NsfsClosed),
         Body::NsproxyInstalled(_) | Body::Switched { .. } => Some(Cause::NsproxyInstalled),
         Body::NsproxyFreed(_) => Some(Cause::NsproxyDropped),
-        Body::Created(_)
+        Body::Created { .. }
+        | Body::Failed { .. }
         | Body::LastRef(_)
         | Body::Freed(_)
         | Body::InitDying(_)

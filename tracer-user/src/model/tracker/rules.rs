@@ -41,7 +41,7 @@ impl Tracker {
     /// Judges what an event says, after it was taken in.
     pub(super) fn judge(&mut self, event: &Event, sink: &mut Sink<'_>) {
         match &event.body {
-            Body::Created(ns)
+            Body::Created { ns, .. }
             | Body::Activity { ns, .. }
             | Body::LastRef(ns)
             | Body::NsfsOpened { ns, .. }
@@ -63,7 +63,8 @@ impl Tracker {
                 self.judge_count(nsproxy, sink);
                 self.judge_freed(event.origin.task, event.breaches.in_use, nsproxy, sink);
             }
-            Body::Freed(_)
+            Body::Failed { .. }
+            | Body::Freed(_)
             | Body::ClimbEnded(_)
             | Body::NetCleanupBegan { .. }
             | Body::NetCleanupEnded(_)

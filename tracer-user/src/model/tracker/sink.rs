@@ -1,9 +1,10 @@
 //! Where transitions go.
 
-use tracer_common::event::Cause;
+use tracer_common::{event::Cause, kind::NsKind};
 
 use super::super::{
-    Actor, Lifecycle, Namespace, Nsproxy, Origin, Switch, TaskEnd, Transition, Violation, What,
+    Actor, Errno, Failure, Lifecycle, Namespace, Nsproxy, Origin, Switch, TaskEnd, Transition,
+    Violation, What,
 };
 
 /// Takes the transitions that one observation causes, and knows what they
@@ -19,6 +20,8 @@ pub(super) struct Sink<'a> {
     cause: Option<Cause>,
     /// Whether the changes happen now, or turn out to have happened unseen.
     witnessed: bool,
+    /// How long it took to make what is created, nanoseconds.
+    making: Option<u64>,
 }
 
 impl<'a> Sink<'a> {
@@ -36,6 +39,7 @@ impl<'a> Sink<'a> {
             thread: origin.task.pid,
             cause,
             witnessed: true,
+            making: None,
         }
     }
 
@@ -49,6 +53,7 @@ impl<'a> Sink<'a> {
             thread: 0,
             cause: None,
             witnessed: false,
+            making: None,
         }
     }
 
@@ -63,6 +68,16 @@ impl<'a> Sink<'a> {
             thread: self.thread,
             cause: None,
             witnessed: false,
+            making: None,
+        }
+    }
+
+    /// For a creation that took this long.
+    pub(super) fn making(&mut self, took: Option<u64>) -> Sink<'_> {
+        Sink {
+            out: self.out,
+            making: took,
+            ..*self
         }
     }
 
@@ -97,15 +112,29 @@ impl<'a> Sink<'a> {
             _ => self.cause.filter(|&cause| step.can_come_of(cause)),
         };
         let actor = self.actor;
-        let is_end = step == Lifecycle::Freed && self.witnessed;
-        let ended = ns.destroyed_at.filter(|_| is_end);
+        let took = match step {
+            Lifecycle::Created => self.making,
+            Lifecycle::Freed if self.witnessed => ns
+                .destroyed_at
+                .and_then(|destroyed| self.at.checked_sub(destroyed)),
+            _ => None,
+        };
         self.say(What::Namespace {
             step,
             ns,
             cause,
             actor,
-            teardown: ended.and_then(|ended| self.at.checked_sub(ended)),
+            took,
         });
+    }
+
+    /// A namespace could not be made.
+    pub(super) fn failed(&mut self, kind: NsKind, errno: Errno) {
+        self.say(What::Failed(Failure {
+            kind,
+            errno,
+            actor: self.actor,
+        }));
     }
 
     pub(super) fn switched(&mut self, switch: Switch) {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     engine,
-    model::{Nsproxy, Transition, What},
+    model::{Lifecycle, Nsproxy, Transition, What},
     view::{
         clock::{Clock, rfc3339, seconds},
         filter::EventName,
@@ -35,7 +35,13 @@ enum Body {
         namespace: NamespaceJson,
         cause: Option<&'static str>,
         actor: Option<TaskJson>,
+        creation_seconds: Option<f64>,
         teardown_seconds: Option<f64>,
+    },
+    Failed {
+        ns_type: &'static str,
+        error: String,
+        actor: Option<TaskJson>,
     },
     Chain {
         namespace: NamespaceJson,
@@ -137,16 +143,22 @@ pub enum Notice {
 pub fn transition(transition: &Transition, clock: &Clock) -> Record {
     let body = match &transition.what {
         What::Namespace {
+            step,
             ns,
             cause,
             actor,
-            teardown,
-            ..
+            took,
         } => Body::Namespace {
             namespace: namespace(ns, clock),
             cause: cause.map(Cause::name),
             actor: actor.as_ref().map(task),
-            teardown_seconds: teardown.map(seconds),
+            creation_seconds: took.filter(|_| *step == Lifecycle::Created).map(seconds),
+            teardown_seconds: took.filter(|_| *step == Lifecycle::Freed).map(seconds),
+        },
+        What::Failed(failure) => Body::Failed {
+            ns_type: failure.kind.name(),
+            error: failure.errno.to_string(),
+            actor: failure.actor.as_ref().map(task),
         },
         What::Chain(chain) => Body::Chain {
             namespace: namespace(&chain.namespace, clock),

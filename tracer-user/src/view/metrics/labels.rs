@@ -8,7 +8,7 @@ use tracer_common::{
 };
 
 use crate::{
-    model::{Rule, Standing, State, audit::Field},
+    model::{Errno, Rule, Standing, State, audit::Field},
     plan,
 };
 
@@ -92,6 +92,18 @@ pub(super) const STATE: Label = Label {
     meaning: "`inactive`: only the kernel still holds it; `destroyed`: its last reference is gone, \
               and it awaits its freeing",
     values: || State::ALL.map(State::name).to_vec(),
+};
+
+/// Errors that nobody expects.
+pub(super) const OTHER_ERRNO: &str = "other";
+
+pub(super) const ERRNO: Label = Label {
+    name: "errno",
+    meaning: "`ENOSPC`: a limit is reached; `ERESTART…`: a signal came",
+    values: || {
+        let known = Errno::known().filter_map(Errno::name);
+        known.chain([OTHER_ERRNO]).collect()
+    },
 };
 
 pub(super) const AGE: Label = Label {
@@ -199,6 +211,7 @@ label_sets! {
     OfType { ns_type }
     OfTypeCause { ns_type, cause }
     OfTypeAge { ns_type, over }
+    OfTypeErrno { ns_type, errno }
     OfTypeField { ns_type, field }
     OfTypeState { ns_type, state }
     OfReason { reason }

@@ -6,12 +6,12 @@ use tracer_common::{event::Cause, kind::NsKind};
 use super::{
     catalogue::{Kind, Metric, Unit, families},
     labels::{
-        ACTIVATING, AGE, DEACTIVATING, DESTROYING, NS_TYPE, OfType, OfTypeAge, OfTypeCause,
-        OfTypeState, STATE, UNKNOWN_CAUSE, of_type,
+        ACTIVATING, AGE, DEACTIVATING, DESTROYING, ERRNO, NS_TYPE, OTHER_ERRNO, OfType, OfTypeAge,
+        OfTypeCause, OfTypeErrno, OfTypeState, STATE, UNKNOWN_CAUSE, of_type,
     },
     values::{Fraction, signed},
 };
-use crate::model::{Census, Lifecycle, Standing, State};
+use crate::model::{Census, Failure, Lifecycle, Standing, State};
 
 /// What sees activity, where the kernel counts it and where it does not.
 const ACTIVITY: &[&str] = &["active_", "nsproxy_", "nsfs_", "cred_", "pid_"];
@@ -91,6 +91,18 @@ families! {
             remedy: "`nslife trace --event created` names who creates them",
             ..STEP
         };
+        failures: Family<OfTypeErrno, Counter> = Family::default(), Metric {
+            name: "nslife_namespace_create_failed",
+            labels: &[NS_TYPE, ERRNO],
+            help: "Namespaces that somebody wanted and the kernel could not make",
+            hooks: &["making_"],
+            basis: "what the kernel refuses beforehand, for want of permission, is not seen; of \
+                    several at once only the first that failed",
+            remedy: "`ENOSPC`: a limit in /proc/sys/user or of nesting; \
+                     `nslife trace --event create_failed` names who runs into it, \
+                     `nslife list --output tree` who owns what there is",
+            ..STEP
+        };
         activated: Family<OfTypeCause, Counter> = Family::default(), Metric {
             name: "nslife_namespace_activated",
             labels: &[NS_TYPE, ACTIVATING],
@@ -142,6 +154,14 @@ impl Default for Lives {
         let lives = Self::empty();
         lives.census(&Census::default());
         lives.standing(&Standing::default(), |_| 0.0);
+        for kind in NsKind::ALL {
+            for errno in (ERRNO.values)() {
+                let ns_type = kind.name();
+                lives
+                    .failures
+                    .get_or_create_owned(&OfTypeErrno { ns_type, errno });
+            }
+        }
         for step in Lifecycle::ALL {
             for kind in NsKind::ALL {
                 for cause in causes(step, kind) {
@@ -191,6 +211,14 @@ impl Lives {
                 .get_or_create(&of_type(kind))
                 .set(signed(standing.kept_by_files[kind as usize]));
         }
+    }
+
+    /// The counter of these failures.
+    pub(super) fn failed(&self, failure: &Failure) -> Counter {
+        self.failures.get_or_create_owned(&OfTypeErrno {
+            ns_type: failure.kind.name(),
+            errno: failure.errno.name().unwrap_or(OTHER_ERRNO),
+        })
     }
 
     /// The counter of a step.

@@ -86,11 +86,14 @@ impl Metrics {
                 step,
                 ns,
                 cause,
-                teardown,
+                took,
                 ..
             } => {
                 self.lives.step(*step, ns.kind, *cause).inc();
-                self.times.step(*step, ns, *cause, *teardown, transition.at);
+                self.times.step(*step, ns, *cause, *took, transition.at);
+            }
+            What::Failed(failure) => {
+                self.lives.failed(failure).inc();
             }
             What::Chain(chain) => {
                 for link in &chain.links {

@@ -29,6 +29,15 @@ const TIMES: Metric = Metric {
 families! {
     /// How long namespaces live, lie about, and take to go.
     Times, "Times" {
+        creations: Histograms<OfType> = Family::new_with_constructor(moments), Metric {
+            name: "nslife_namespace_creation_seconds",
+            help: "Time that the kernel took to make a namespace",
+            hooks: &["making_", "ns_created"],
+            basis: "of several that are made at once: since the one before was there",
+            remedy: "of net: RTNL or memory is short, see nslife_net_cleanup_seconds; of mnt: a \
+                     mount table that is long",
+            ..TIMES
+        };
         lifetimes: Histograms<OfType> = Family::new_with_constructor(spans), Metric {
             name: "nslife_namespace_lifetime_seconds",
             help: "Time from the creation of a namespace to its last reference being dropped, \
@@ -89,7 +98,12 @@ impl Default for Times {
     fn default() -> Self {
         let times = Self::empty();
         for kind in NsKind::ALL {
-            for family in [&times.lifetimes, &times.inactive, &times.teardowns] {
+            for family in [
+                &times.creations,
+                &times.lifetimes,
+                &times.inactive,
+                &times.teardowns,
+            ] {
                 family.get_or_create_owned(&of_type(kind));
             }
         }
@@ -108,7 +122,7 @@ impl Times {
         step: Lifecycle,
         ns: &Namespace,
         cause: Option<Cause>,
-        teardown: Option<u64>,
+        took: Option<u64>,
         at: u64,
     ) {
         let labels = of_type(ns.kind);
@@ -123,7 +137,8 @@ impl Times {
                 observe(&self.lifetimes, since(ns.created_at));
                 observe(&self.inactive, since(ns.inactive_at));
             }
-            Lifecycle::Freed => observe(&self.teardowns, teardown),
+            Lifecycle::Created => observe(&self.creations, took),
+            Lifecycle::Freed => observe(&self.teardowns, took),
             _ => {}
         }
     }

@@ -64,7 +64,7 @@ pub const fn event(name: EventName) -> Style {
         EventName::Init(_) => NOTABLE,
         EventName::Switched => AnsiColor::Cyan.on_default(),
         EventName::NetCleanup => FAINT,
-        EventName::Lost | EventName::Violation => BAD,
+        EventName::Lost | EventName::Violation | EventName::CreateFailed => BAD,
         EventName::Resync => NOTABLE,
         EventName::Exited | EventName::Reaped => FAINT,
     }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fmt};
 
 use jiff::{Timestamp, tz::TimeZone};
-use tracer_common::{event::Cause, kind::Slot};
+use tracer_common::{
+    event::Cause,
+    kind::{NsKind, Slot},
+};
 
 use super::{
     ends,
@@ -13,7 +16,7 @@ use super::{
 use crate::{
     engine::Notice,
     model::{
-        Actor, Chain, InitStep, Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, Switch,
+        Actor, Chain, Failure, InitStep, Lifecycle, Namespace, NetCleanup, NsId, Nsproxy, Switch,
         Transition, Violation, What,
     },
     view::{
@@ -91,16 +94,20 @@ impl TraceText {
                 ns,
                 cause,
                 actor,
-                teardown,
+                took,
             } => {
                 // That of a destruction says what the step does.
                 let cause = cause.filter(|cause| *cause != Cause::ReferenceDropped);
                 let why = cause.map(|cause| words::cause(cause).into());
-                let step = step_of(*step, ns, actor.as_ref(), transition.at);
-                let torn = teardown.map(|took| format!("{} after the last reference", Span(took)));
-                let what = list(why.into_iter().chain(step).chain(torn)).unwrap_or_default();
+                let parts = step_of(*step, ns, actor.as_ref(), transition.at);
+                let took = took.map(|took| match step {
+                    Lifecycle::Created => format!("made in {}", Span(took)),
+                    _ => format!("{} after the last reference", Span(took)),
+                });
+                let what = list(why.into_iter().chain(parts).chain(took)).unwrap_or_default();
                 self.row(name, at, Some(ns), &what)
             }
+            What::Failed(failure) => self.failure(name, at, failure),
             What::Chain(chain) => self.chain(chain, at, transition.at),
             What::Init {
                 step,
@@ -149,6 +156,17 @@ impl TraceText {
     }
 
     fn row(&self, name: EventName, at: Timestamp, ns: Option<&Namespace>, what: &str) -> String {
+        self.row_of(name, at, ns.map(|ns| ns.kind), ns, what)
+    }
+
+    fn row_of(
+        &self,
+        name: EventName,
+        at: Timestamp,
+        kind: Option<NsKind>,
+        ns: Option<&Namespace>,
+        what: &str,
+    ) -> String {
         let time = at.to_zoned(self.zone.clone()).strftime("%H:%M:%S%.6f");
         let number = |number: Option<u64>| number.map_or(NOTHING.into(), |n| n.to_string());
         Row {
@@ -156,12 +174,24 @@ impl TraceText {
             time: &time.to_string(),
             event: name.name(),
             event_style: style::event(name),
-            ns_type: ns.map_or(NOTHING, |ns| ns.kind.name()),
+            ns_type: kind.map_or(NOTHING, NsKind::name),
             inum: &number(ns.map(|ns| ns.inum.into())),
             id: &number(ns.map(|ns| ns.id.0)),
             what,
         }
         .to_string()
+    }
+
+    /// A namespace that there is not.
+    fn failure(&self, name: EventName, at: Timestamp, failure: &Failure) -> String {
+        let why = match failure.errno.meaning() {
+            Some(meaning) => format!("{}: {meaning}", failure.errno),
+            None => failure.errno.to_string(),
+        };
+        let actor = failure.actor.as_ref();
+        let actor = actor.map(|actor| format!("wanted by {}", task(actor)));
+        let what = list(std::iter::once(why).chain(actor)).unwrap_or_default();
+        self.row_of(name, at, Some(failure.kind), None, &what)
     }
 
     /// A line for each owner that was pulled along, each below the one that

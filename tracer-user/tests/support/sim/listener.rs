@@ -287,7 +287,8 @@ fn brief(event: &Event) -> String {
         inums.map(|inum| format!(" {inum}")).collect::<String>()
     };
     let what = match &event.body {
-        Body::Created(facts) => ns("created", facts.as_ref()),
+        Body::Created { ns: facts, .. } => ns("created", facts.as_ref()),
+        Body::Failed { kind, errno } => format!("{} failed: {errno}", kind.name()),
         Body::Activity { ns: facts, .. } => ns("activity of", facts.as_ref()),
         Body::LastRef(facts) => ns("last reference to", facts.as_ref()),
         Body::Freed(freed) => ns("freed", *freed),

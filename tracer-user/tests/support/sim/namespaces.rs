@@ -106,7 +106,7 @@ impl Sim {
             tasks: None,
             sampled: (0, 0),
         });
-        self.say_of(self.namespaces.len() - 1, Body::Created);
+        self.say_of(self.namespaces.len() - 1, Body::created);
     }
 
     /// Where a new one is put. Unless all is reused, an inode number can tell
