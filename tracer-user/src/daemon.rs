@@ -37,6 +37,7 @@ use crate::{
     model::{Violation, What},
     privileges::{self, PrivilegeError},
     signals::StopSignals,
+    version,
     view::{
         clock::{Clock, boottime},
         metrics::Metrics,
@@ -155,7 +156,7 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     let control = open(&config.control).map_err(DaemonError::Control)?;
     let address = listener.local_addr().ok();
     let app = App {
-        metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
+        metrics: Arc::new(Metrics::new(version::NUMBER)),
         ready: Arc::new(AtomicBool::new(false)),
         telemetry_path: config.telemetry_path,
     };

@@ -16,5 +16,6 @@ pub mod model;
 pub mod plan;
 pub mod privileges;
 pub mod signals;
+pub mod version;
 pub mod view;
 pub mod witness;

@@ -125,6 +125,8 @@ fn help_and_version_are_no_errors() {
         assert!(output.status.success(), "{arguments:?}");
         assert!(!output.stdout.is_empty(), "{arguments:?}");
     }
+    let version = String::from_utf8(nslife(&["--version"]).stdout).unwrap();
+    assert_eq!(version, format!("nslife {}\n", nslife::version::WHOLE));
     let help = String::from_utf8(nslife(&["--help"]).stdout).unwrap();
     assert!(help.contains("Exit status:"));
 }

@@ -66,8 +66,8 @@ pub(crate) fn nslife(project: &Project, profile: Profile, chatter: Chatter) -> R
         .args(["build", "--package", "tracer-user", "--bins"])
         .args(["--profile", profile.name()])
         .arg("--target-dir")
-        .arg(&project.target)
-        .env("NSLIFE_EBPF_OBJECT", object);
+        .arg(&project.target);
+    ebpf::put_into(&mut cargo, project, &object);
     run(&mut cargo, chatter)?;
     Ok(nslife_path(project, profile))
 }
@@ -79,8 +79,8 @@ pub(crate) fn program(project: &Project, package: &str, name: &str) -> Result<Pa
     cargo
         .args(["build", "--release", "--package", package, "--bin", name])
         .arg("--target-dir")
-        .arg(&project.target)
-        .env("NSLIFE_EBPF_OBJECT", object);
+        .arg(&project.target);
+    ebpf::put_into(&mut cargo, project, &object);
     run(&mut cargo, Chatter::OnFailure)?;
     Ok(project.target.join(Profile::Release.folder()).join(name))
 }

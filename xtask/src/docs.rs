@@ -28,8 +28,8 @@ pub(crate) fn run_verb(_: &Options) -> Result<ExitCode> {
         .args(["run", "--quiet", "--package", "tracer-user", "--example"])
         .arg(PRINTER)
         .arg("--target-dir")
-        .arg(&project.target)
-        .env("NSLIFE_EBPF_OBJECT", object);
+        .arg(&project.target);
+    ebpf::put_into(&mut cargo, &project, &object);
     let page = project.root.join(PAGE);
     fs::write(&page, stdout_of(&mut cargo)?)
         .with_context(|| format!("cannot write {}", page.display()))?;

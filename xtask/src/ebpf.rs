@@ -1,6 +1,10 @@
 //! Compiles and checks `tracer-ebpf`, the crate of the kernel's side.
 
-use std::{env::consts::ARCH, path::PathBuf, process::Command};
+use std::{
+    env::{self, consts::ARCH},
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Result, bail};
 
@@ -13,6 +17,9 @@ use crate::{
 
 /// Name of the binary that `tracer-ebpf` builds.
 const OBJECT: &str = "nslife-ebpf";
+
+/// Tells `tracer-user` which commit it is built from.
+const COMMIT_VARIABLE: &str = "NSLIFE_COMMIT";
 
 /// Compiles the kernel programs and returns the path of the object.
 pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<PathBuf> {
@@ -36,6 +43,17 @@ pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<PathBuf> {
         );
     }
     Ok(object)
+}
+
+/// Has `cargo` build nslife, or what has nslife's library in it, with these kernel programs inside.
+///
+/// Each build of it is to be told the same, or the next one would begin anew.
+pub(crate) fn put_into(cargo: &mut Command, project: &Project, object: &Path) {
+    cargo.env("NSLIFE_EBPF_OBJECT", object);
+    // Whoever builds a package knows it without git.
+    if env::var_os(COMMIT_VARIABLE).is_none() {
+        cargo.env(COMMIT_VARIABLE, project.commit().unwrap_or_default());
+    }
 }
 
 /// Lints the kernel programs for their own target, warnings denied.

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use nslife::{
     engine::{StartError, without_addresses},
+    version,
     view::escape::Told,
 };
 
@@ -24,7 +25,7 @@ use self::command::CommandError;
 #[derive(Parser, Debug)]
 #[command(
     name = "nslife",
-    version,
+    version = version::WHOLE,
     propagate_version = true,
     after_help = "Exit status: 0 if all went well, 1 if not, 2 if the command line makes no \
                   sense. `nslife audit` exits with 3 if the picture was wrong. `nslife trace -- COMMAND` exits with the status of COMMAND, with 128 and \

@@ -10,6 +10,7 @@ use std::{
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{Answer, Audited, Document, PROTOCOL, Question, Snapshot, socket::connect_to};
+use crate::version;
 
 /// The longest answer that is read, bytes: some 400,000 namespaces.
 const LONGEST: u64 = 1 << 28;
@@ -45,7 +46,7 @@ pub enum AskError {
     #[error(
         "the daemon at {} is nslife {daemon}, this is nslife {}",
         path.display(),
-        env!("CARGO_PKG_VERSION")
+        version::NUMBER
     )]
     Version {
         /// Where.
@@ -110,7 +111,7 @@ fn answer<T: DeserializeOwned>(
     };
     // First only what any version understands.
     let about: Document<IgnoredAny> = serde_json::from_slice(&text).map_err(garbled)?;
-    if about.protocol != PROTOCOL || about.version != env!("CARGO_PKG_VERSION") {
+    if about.protocol != PROTOCOL || about.version != version::NUMBER {
         return Err(AskError::Version {
             path: path.to_owned(),
             daemon: about.version,

@@ -12,6 +12,8 @@ mod socket;
 
 use serde::{Deserialize, Serialize};
 
+use crate::version;
+
 pub use ask::{AskError, ask, ask_for_audit};
 pub use serve::{Refusal, Reply, Request, serve};
 pub use snapshot::{Audited, Snapshot, release};
@@ -63,7 +65,7 @@ impl<A> Document<A> {
     fn new(answer: A) -> Self {
         Self {
             protocol: PROTOCOL,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::NUMBER.to_owned(),
             answer,
         }
     }

@@ -8,6 +8,7 @@ use super::{
     capabilities, in_initial_pid_namespace,
     kernel::{self, Kernel},
 };
+use crate::version;
 
 /// What is told, and the hooks it rests on (by the start of their names).
 const TELLS: [(&str, &str); 9] = [
@@ -45,7 +46,9 @@ const TELLS: [(&str, &str); 9] = [
 pub fn examine() -> Report {
     let mut report = Report {
         schema: 1,
-        version: env!("CARGO_PKG_VERSION"),
+        version: version::NUMBER,
+        commit: version::COMMIT,
+        ebpf_object: version::EBPF_OBJECT,
         kernel: rustix::system::uname()
             .release()
             .to_string_lossy()

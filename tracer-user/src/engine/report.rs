@@ -10,6 +10,10 @@ pub struct Report {
     pub schema: u32,
     /// `nslife` version.
     pub version: &'static str,
+    /// The git commit that it was built from, or `unknown`.
+    pub commit: &'static str,
+    /// The start of the SHA-256 of the kernel programs in it.
+    pub ebpf_object: &'static str,
     /// Kernel release (`uname -r`).
     pub kernel: String,
     /// Machine architecture.

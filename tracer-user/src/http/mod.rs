@@ -24,7 +24,7 @@ use axum::{
 
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use crate::view::metrics::Metrics;
+use crate::{version, view::metrics::Metrics};
 
 pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
 pub use guard::{Guard, NoRandomness};
@@ -81,7 +81,7 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoRespons
 }
 
 async fn landing(State(app): State<App>) -> Html<String> {
-    let version = env!("CARGO_PKG_VERSION");
+    let version = version::WHOLE;
     let path = app.telemetry_path.as_str();
     Html(format!(
         "<!DOCTYPE html>

@@ -19,7 +19,7 @@ fn a_report_reads_from_top_to_bottom() {
         shown(&report()),
         "\
 Kernel
-  nslife 0.1.0
+  nslife 0.1.0 (commit 84a32443c2f1, eBPF object 0011aabbccdd)
   Linux 6.19.14+deb13-cloud-amd64 on x86_64
   ok BTF
 

@@ -8,6 +8,7 @@ use nslife::{
         Census, InitStep, Lifecycle, NetCleanup, Rule, Standing, State, Transition, What,
         audit::{Difference, Field, Findings, Value},
     },
+    version,
     view::{
         clock::Clock,
         metrics::{Format, Metrics},
@@ -242,6 +243,11 @@ fn every_label_set_is_there_from_the_start() {
     for name in &expected {
         assert_eq!(found.get(name), Some(&0.0), "{name}");
     }
+    let build = format!(
+        "nslife_build_info{{version=\"1.2.3\",revision=\"{}\",ebpf_object=\"{}\"}}",
+        version::COMMIT,
+        version::EBPF_OBJECT
+    );
     let others: BTreeSet<_> = found
         .keys()
         .filter(|name| !expected.contains(*name))
@@ -250,7 +256,7 @@ fn every_label_set_is_there_from_the_start() {
     assert_eq!(
         others,
         BTreeSet::from([
-            "nslife_build_info{version=\"1.2.3\"}",
+            &*build,
             "process_cpu_seconds_total",
             "process_max_fds",
             "process_open_fds",
@@ -259,7 +265,7 @@ fn every_label_set_is_there_from_the_start() {
             "process_virtual_memory_bytes",
         ])
     );
-    assert_eq!(found["nslife_build_info{version=\"1.2.3\"}"], 1.0);
+    assert_eq!(found[&build], 1.0);
 }
 
 /// Bounds from a moment to a month.

@@ -384,6 +384,8 @@ pub(crate) fn report() -> Report {
     Report {
         schema: 1,
         version: "0.1.0",
+        commit: "84a32443c2f1",
+        ebpf_object: "0011aabbccdd",
         kernel: "6.19.14+deb13-cloud-amd64".into(),
         architecture: "x86_64".into(),
         btf_problem: None,

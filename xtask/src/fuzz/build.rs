@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use super::Target;
 use crate::{
-    install,
+    ebpf, install,
     process::{Chatter, host_cargo, run},
     project::Project,
 };
@@ -64,8 +64,8 @@ fn cargo(project: &Project, object: &Path, verb: &str) -> Result<Command> {
         .arg("--target-dir")
         .arg(target_folder(project))
         // The unit separator is what Cargo splits this variable at.
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
-        .env("NSLIFE_EBPF_OBJECT", object);
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    ebpf::put_into(&mut cargo, project, object);
     Ok(cargo)
 }
 

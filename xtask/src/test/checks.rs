@@ -25,8 +25,8 @@ const PLACE: &str = "host";
 pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
     let cargo = |arguments: &[&str]| {
         let mut cargo = host_cargo(&project.root);
-        // As for every other build of tracer-user, or it would be built anew each time.
-        cargo.args(arguments).env("NSLIFE_EBPF_OBJECT", object);
+        cargo.args(arguments);
+        ebpf::put_into(&mut cargo, project, object);
         cargo
     };
     let show = |mut command: Command| run_command(&mut command, Chatter::Show);

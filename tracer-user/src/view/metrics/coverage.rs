@@ -9,17 +9,27 @@ use prometheus_client::{
 
 use super::{
     catalogue::{Kind, Metric, Unit, families},
-    labels::{ATTACHED, HOOK, HOOK_STATE, MISSING, NOT_NEEDED, OfHook, OfState, VERSION},
+    labels::{
+        ATTACHED, EBPF_OBJECT, HOOK, HOOK_STATE, MISSING, NOT_NEEDED, OfHook, OfState, REVISION,
+        VERSION,
+    },
 };
-use crate::engine::{HookReport, HookState, Limits};
+use crate::{
+    engine::{HookReport, HookState, Limits},
+    version,
+};
 
-/// A version, which is all label.
+/// Which nslife this is, which is all label.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Build(&'static str);
 
 impl EncodeMetric for Build {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        encoder.encode_info(&[(VERSION.name, self.0)])
+        encoder.encode_info(&[
+            (VERSION.name, self.0),
+            (REVISION.name, version::COMMIT),
+            (EBPF_OBJECT.name, version::EBPF_OBJECT),
+        ])
     }
 
     fn metric_type(&self) -> MetricType {
@@ -47,7 +57,7 @@ families! {
             name: "nslife_build",
             kind: Kind::Info,
             unit: Unit::None,
-            labels: &[VERSION],
+            labels: &[VERSION, REVISION, EBPF_OBJECT],
             help: "Which nslife this is",
             remedy: "nothing",
             ..GAUGE

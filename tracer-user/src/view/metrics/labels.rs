@@ -9,7 +9,7 @@ use tracer_common::{
 
 use crate::{
     model::{Errno, Rule, Standing, State, audit::Field},
-    plan,
+    plan, version,
 };
 
 /// A label, and what it can say.
@@ -20,7 +20,7 @@ pub struct Label {
     /// What its values stand for, where they do not speak for themselves; may
     /// be empty.
     pub meaning: &'static str,
-    /// Every value.
+    /// Every value; none if there is one, which each build has for itself.
     pub values: fn() -> Vec<&'static str>,
 }
 
@@ -186,7 +186,19 @@ pub(super) const HOOK: Label = Label {
 pub(super) const VERSION: Label = Label {
     name: "version",
     meaning: "",
-    values: || vec![env!("CARGO_PKG_VERSION")],
+    values: || vec![version::NUMBER],
+};
+
+pub(super) const REVISION: Label = Label {
+    name: "revision",
+    meaning: "the git commit, or `unknown`",
+    values: Vec::new,
+};
+
+pub(super) const EBPF_OBJECT: Label = Label {
+    name: "ebpf_object",
+    meaning: "the start of the SHA-256 of the kernel programs",
+    values: Vec::new,
 };
 
 /// The causes that do this, and that none is known.

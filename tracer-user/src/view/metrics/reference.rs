@@ -52,15 +52,12 @@ fn entry(metric: &Metric) -> String {
             .into_iter()
             .map(|value| format!("`{value}`"))
             .collect();
-        let meaning = match label.meaning {
-            "" => String::new(),
-            meaning => format!(" ({meaning})"),
+        let said = match (values.join(", "), label.meaning) {
+            (values, "") => values,
+            (none, meaning) if none.is_empty() => meaning.to_owned(),
+            (values, meaning) => format!("{values} ({meaning})"),
         };
-        lines.push(format!(
-            "- label `{}`: {}{meaning}",
-            label.name,
-            values.join(", ")
-        ));
+        lines.push(format!("- label `{}`: {said}", label.name));
     }
     lines.push(format!("- rests on: {}", basis(metric)));
     lines.push(format!("- when it is high: {}", metric.remedy));

@@ -15,7 +15,16 @@ use crate::engine::{CapabilityStatus, HookReport, HookState, Report};
 pub fn write_report(out: &mut impl Write, palette: Palette, report: &Report) -> io::Result<()> {
     let heading = |text| palette.paint(style::HEADING, text);
     writeln!(out, "{}", heading("Kernel"))?;
-    writeln!(out, "  nslife {}", report.version)?;
+    let Report {
+        version,
+        commit,
+        ebpf_object,
+        ..
+    } = report;
+    writeln!(
+        out,
+        "  nslife {version} (commit {commit}, eBPF object {ebpf_object})"
+    )?;
     writeln!(out, "  Linux {} on {}", report.kernel, report.architecture)?;
     verdict(out, palette, "BTF", report.btf_problem.as_deref())?;
 
