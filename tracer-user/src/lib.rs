@@ -5,6 +5,7 @@
 //! exists, and every view (text, JSON, metrics, HTTP) reads that picture.
 
 pub mod btf;
+pub mod cli;
 pub mod control;
 pub mod daemon;
 pub mod decode;

@@ -1,9 +1,7 @@
 //! The `nslife` command.
 
-mod cli;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    nslife::cli::run()
 }

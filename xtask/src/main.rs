@@ -15,6 +15,7 @@ mod initramfs;
 mod install;
 mod kernels;
 mod linker;
+mod manuals;
 mod packages;
 mod process;
 mod project;
@@ -39,6 +40,7 @@ enum Verb {
     Demo(demo::Options),
     Btf(btf::Options),
     Docs(docs::Options),
+    Manuals(manuals::Options),
     Fuzz(fuzz::Options),
     Record(record::Options),
     Churn(churn::Options),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => (test::run_verb(options), ExitCode::FAILURE),
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
         Verb::Docs(options) => (docs::run_verb(&options), ExitCode::FAILURE),
+        Verb::Manuals(options) => (manuals::run_verb(&options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),

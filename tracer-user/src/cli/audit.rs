@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
-use nslife::{
+use crate::{
     control::{self, Audited, Snapshot},
     daemon::AUDIT_GAP,
     engine::{Begun, Engine, Options},
@@ -21,6 +20,7 @@ use nslife::{
         text::audit::write_audit,
     },
 };
+use clap::ValueEnum;
 use tokio::time::sleep;
 
 use super::{

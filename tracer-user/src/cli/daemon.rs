@@ -2,9 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
-use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
-use nslife::{
+use crate::{
     control,
     daemon::{self, Config, Control},
     engine::{MAX_NAMESPACES, Options, RingSize},
@@ -12,6 +10,8 @@ use nslife::{
     logging, memory, privileges,
     signals::LevelSignals,
 };
+use anyhow::Context as _;
+use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
 use tracing::level_filters::LevelFilter;
 
 /// The range that Prometheus exporters share out among themselves, 9100 to

@@ -5,11 +5,11 @@ use std::{
     process::ExitCode,
 };
 
-use clap::ValueEnum;
-use nslife::{
+use crate::{
     engine,
     view::{json, text::doctor::write_report},
 };
+use clap::ValueEnum;
 
 use super::output::{palette, show};
 

@@ -7,9 +7,7 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
-use jiff::tz::TimeZone;
-use nslife::{
+use crate::{
     control::{self, Snapshot},
     engine::{Engine, Options},
     model::{Namespace, State},
@@ -24,6 +22,8 @@ use nslife::{
         waiting,
     },
 };
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
 use tracer_common::kind::NsKind;
 
 use super::{

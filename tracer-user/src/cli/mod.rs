@@ -12,12 +12,12 @@ mod values;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use nslife::{
+use crate::{
     engine::{StartError, without_addresses},
     version,
     view::escape::Told,
 };
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::command::CommandError;
 
@@ -51,8 +51,13 @@ enum Verb {
     Doctor(doctor::Args),
 }
 
+/// What the command line takes.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let ended = match Cli::parse().verb {
         Verb::Trace(args) => trace::run(args),
         Verb::List(args) => list::run(&args),

@@ -6,8 +6,8 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use crate::view::text::style::Palette;
 use anstream::{AutoStream, ColorChoice};
-use nslife::view::text::style::Palette;
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// Whether to colour standard output: on a terminal, unless `NO_COLOR` or

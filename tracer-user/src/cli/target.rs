@@ -8,7 +8,7 @@ use std::{
     process::ExitStatus,
 };
 
-use nslife::signals::Stop;
+use crate::signals::Stop;
 use rustix::{
     fs::{Mode, OFlags},
     process::{Pid, PidfdFlags, getpgrp, kill_process, pidfd_open},

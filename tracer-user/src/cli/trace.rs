@@ -5,12 +5,12 @@ mod session;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
-use anyhow::bail;
-use clap::ValueEnum;
-use nslife::{
+use crate::{
     engine::in_initial_pid_namespace,
     view::filter::{EventName, NsNumber},
 };
+use anyhow::bail;
+use clap::ValueEnum;
 use tracer_common::kind::NsKind;
 
 use super::{

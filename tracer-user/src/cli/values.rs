@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::{model::State, view::filter::EventName};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
-use nslife::{model::State, view::filter::EventName};
 use tracer_common::kind::NsKind;
 
 /// A value out of a fixed set, by name.

@@ -63,14 +63,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
             doc.env("RUSTDOCFLAGS", flags);
             show(doc)
         })],
-        Part::Packaging => vec![
-            check("what systemd thinks of the unit", || {
-                packaging::exposure(project)
-            }),
-            check("why the unit is not more confined", || {
-                packaging::reasons(project)
-            }),
-        ],
+        Part::Packaging => packaging::run(project),
         Part::Fuzz => fuzzing(project, object),
         Part::Bench => vec![check("what nslife costs", || bench::check(project))],
         Part::Scenarios | Part::Churn => Vec::new(),
@@ -94,7 +87,7 @@ fn fuzzing(project: &Project, object: &Path) -> Vec<Entry> {
 }
 
 /// A check that passes or fails as a whole.
-fn check(name: &str, body: impl FnOnce() -> Result<()>) -> Entry {
+pub(super) fn check(name: &str, body: impl FnOnce() -> Result<()>) -> Entry {
     timed(name, || body().map(|()| Verdict::PASSED))
 }
 

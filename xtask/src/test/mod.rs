@@ -104,7 +104,7 @@ enum Part {
     Unit,
     /// That the documentation builds, warnings denied.
     Doc,
-    /// What systemd thinks of the unit.
+    /// What people install: the unit, the manual pages, the completions.
     Packaging,
     /// A short run of each fuzzer, the same each time.
     Fuzz,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, thread};
 
-use nslife::{
+use crate::{
     control::Snapshot,
     daemon::AUDIT_GAP,
     engine::in_initial_pid_namespace,

@@ -2,8 +2,7 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
-use jiff::{Timestamp, tz::TimeZone};
-use nslife::{
+use crate::{
     engine::Notice,
     model::Transition,
     view::{
@@ -14,6 +13,7 @@ use nslife::{
         text::trace::TraceText,
     },
 };
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     super::output::{is_terminal, palette},

@@ -2,12 +2,12 @@
 
 use std::{future::pending, io, process::ExitStatus};
 
-use anyhow::Context as _;
-use nslife::{
+use crate::{
     engine::{Engine, Options, Selection, in_initial_pid_namespace},
     signals::StopSignals,
     view::{filter::Filter, scope::Scope},
 };
+use anyhow::Context as _;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
