@@ -1,7 +1,7 @@
 //! Puts the compiled kernel programs where `src/engine/kernel.rs` includes
-//! them from, and says what `src/version.rs` tells people. `cargo xtask build`
+//! them from, and tells `src/version.rs` their hash. `cargo xtask build`
 //! compiles the programs, with a toolchain of their own, and says where they
-//! are and which commit this is (see docs/building.md).
+//! are (see docs/building.md).
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -10,15 +10,11 @@ use sha2::{Digest as _, Sha256};
 /// Names the compiled kernel programs.
 const OBJECT_VARIABLE: &str = "NSLIFE_EBPF_OBJECT";
 
-/// Names the git commit; without it nslife says that it does not know.
-const COMMIT_VARIABLE: &str = "NSLIFE_COMMIT";
-
 /// Bytes of the programs' hash that are told.
 const TOLD: usize = 6;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed={OBJECT_VARIABLE}");
-    println!("cargo:rerun-if-env-changed={COMMIT_VARIABLE}");
     let Some(object) = env::var_os(OBJECT_VARIABLE).map(PathBuf::from) else {
         return Err(format!(
             "{OBJECT_VARIABLE} does not name the compiled kernel programs: \
@@ -38,23 +34,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("Cargo sets OUT_DIR")?);
     fs::write(out.join("nslife-ebpf"), &bytes)?;
-    tell_version(&bytes)
+    tell_version(&bytes);
+    Ok(())
 }
 
 /// Hands over what `src/version.rs` says.
-fn tell_version(object: &[u8]) -> Result<(), Box<dyn Error>> {
-    let number = env::var("CARGO_PKG_VERSION")?;
-    let commit = env::var(COMMIT_VARIABLE).unwrap_or_default();
-    let commit = match commit.as_str() {
-        "" => "unknown",
-        commit => commit,
-    };
+fn tell_version(object: &[u8]) {
     let hash: String = Sha256::digest(object)[..TOLD]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    println!("cargo:rustc-env=NSLIFE_BUILT_FROM={commit}");
     println!("cargo:rustc-env=NSLIFE_EBPF_OBJECT_HASH={hash}");
-    println!("cargo:rustc-env=NSLIFE_WHOLE_VERSION={number} (commit {commit}, eBPF object {hash})");
-    Ok(())
 }

@@ -23,10 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for folder in [&man, &completions] {
         fs::create_dir_all(folder)?;
     }
-    let mut command = cli::command()
-        // What it was built from is of no use on paper.
-        .version(version::NUMBER)
-        .disable_help_subcommand(true);
+    // What it was built from is of no use on paper.
+    let mut command = cli::command(version::NUMBER.to_owned()).disable_help_subcommand(true);
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         generate_to(shell, &mut command, "nslife", &completions)?;
     }

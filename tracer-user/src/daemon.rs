@@ -37,7 +37,7 @@ use crate::{
     model::{Violation, What},
     privileges::{self, PrivilegeError},
     signals::StopSignals,
-    version,
+    version::Version,
     view::{
         clock::{Clock, boottime},
         metrics::Metrics,
@@ -89,6 +89,8 @@ pub struct Config {
     pub audit_every: Option<Duration>,
     /// How to watch.
     pub options: Options,
+    /// What it says of itself.
+    pub version: Version,
 }
 
 /// Why the daemon ended otherwise than by a signal.
@@ -156,7 +158,7 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     let control = open(&config.control).map_err(DaemonError::Control)?;
     let address = listener.local_addr().ok();
     let app = App {
-        metrics: Arc::new(Metrics::new(version::NUMBER)),
+        metrics: Arc::new(Metrics::new(config.version)),
         ready: Arc::new(AtomicBool::new(false)),
         telemetry_path: config.telemetry_path,
     };

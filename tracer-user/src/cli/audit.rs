@@ -9,6 +9,13 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
+use tokio::time::sleep;
+
+use super::{
+    output::{palette, show},
+    say,
+};
 use crate::{
     control::{self, Audited, Snapshot},
     daemon::AUDIT_GAP,
@@ -19,13 +26,6 @@ use crate::{
         json::{self, Source},
         text::audit::write_audit,
     },
-};
-use clap::ValueEnum;
-use tokio::time::sleep;
-
-use super::{
-    output::{palette, show},
-    say,
 };
 
 /// Exit status if the picture was wrong.

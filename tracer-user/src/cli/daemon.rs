@@ -2,6 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::Context as _;
+use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
+use tracing::level_filters::LevelFilter;
+
 use crate::{
     control,
     daemon::{self, Config, Control},
@@ -9,10 +13,8 @@ use crate::{
     http::{ListenAddress, TelemetryPath},
     logging, memory, privileges,
     signals::LevelSignals,
+    version::Version,
 };
-use anyhow::Context as _;
-use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
-use tracing::level_filters::LevelFilter;
 
 /// The range that Prometheus exporters share out among themselves, 9100 to
 /// 9999 (the wiki page "Default port allocations"), is taken to the last
@@ -129,7 +131,7 @@ impl From<Level> for LevelFilter {
     }
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args, version: Version) -> anyhow::Result<ExitCode> {
     let mut log = logging::start(args.log_level.into());
     memory::one_heap();
     privileges::keep_for_start()?;
@@ -146,6 +148,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let config = Config {
+        version,
         listen: args.listen_address,
         telemetry_path: args.telemetry_path,
         web_config: args.web_config,

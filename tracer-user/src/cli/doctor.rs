@@ -5,13 +5,14 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{
-    engine,
-    view::{json, text::doctor::write_report},
-};
 use clap::ValueEnum;
 
 use super::output::{palette, show};
+use crate::{
+    engine,
+    version::Version,
+    view::{json, text::doctor::write_report},
+};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -28,8 +29,8 @@ enum Output {
     Json,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let report = engine::examine();
+pub(super) fn run(args: &Args, version: Version) -> anyhow::Result<ExitCode> {
+    let report = engine::examine(version);
     show(|| {
         let mut out = BufWriter::new(io::stdout().lock());
         match args.output {

@@ -7,6 +7,14 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
+use tracer_common::kind::NsKind;
+
+use super::{
+    output::{palette, show},
+    say, values,
+};
 use crate::{
     control::{self, Snapshot},
     engine::{Engine, Options},
@@ -21,14 +29,6 @@ use crate::{
         },
         waiting,
     },
-};
-use clap::ValueEnum;
-use jiff::tz::TimeZone;
-use tracer_common::kind::NsKind;
-
-use super::{
-    output::{palette, show},
-    say, values,
 };
 
 /// How long a daemon may be silent. Its walk takes a few seconds where there

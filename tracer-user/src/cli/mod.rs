@@ -12,20 +12,20 @@ mod values;
 
 use std::process::ExitCode;
 
-use crate::{
-    engine::{StartError, without_addresses},
-    version,
-    view::escape::Told,
-};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::command::CommandError;
+use crate::{
+    engine::{StartError, without_addresses},
+    version::Version,
+    view::escape::Told,
+};
 
 /// What happens to Linux namespaces, since when, and because of whom.
 #[derive(Parser, Debug)]
 #[command(
     name = "nslife",
-    version = version::WHOLE,
+    version,
     propagate_version = true,
     after_help = "Exit status: 0 if all went well, 1 if not, 2 if the command line makes no \
                   sense. `nslife audit` exits with 3 if the picture was wrong. `nslife trace -- COMMAND` exits with the status of COMMAND, with 128 and \
@@ -51,19 +51,24 @@ enum Verb {
     Doctor(doctor::Args),
 }
 
-/// What the command line takes.
-pub fn command() -> clap::Command {
-    Cli::command()
+/// What the command line takes, of a program that says this of itself.
+pub fn command(version: String) -> clap::Command {
+    Cli::command().version(version)
 }
 
 /// Runs the command line.
-pub fn run() -> ExitCode {
-    let ended = match Cli::parse().verb {
+pub fn run(version: Version) -> ExitCode {
+    let matches = command(version.to_string()).get_matches();
+    let verb = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli.verb,
+        Err(error) => error.exit(),
+    };
+    let ended = match verb {
         Verb::Trace(args) => trace::run(args),
         Verb::List(args) => list::run(&args),
         Verb::Audit(args) => audit::run(&args),
-        Verb::Daemon(args) => daemon::run(args),
-        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Daemon(args) => daemon::run(args, version),
+        Verb::Doctor(args) => doctor::run(&args, version),
     };
     ended.unwrap_or_else(|error| {
         complain(&error);

@@ -6,9 +6,10 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use crate::view::text::style::Palette;
 use anstream::{AutoStream, ColorChoice};
 use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::view::text::style::Palette;
 
 /// Whether to colour standard output: on a terminal, unless `NO_COLOR` or
 /// the like asks not to.

@@ -8,7 +8,6 @@ use std::{
     process::ExitStatus,
 };
 
-use crate::signals::Stop;
 use rustix::{
     fs::{Mode, OFlags},
     process::{Pid, PidfdFlags, getpgrp, kill_process, pidfd_open},
@@ -18,6 +17,8 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     process::Child,
 };
+
+use crate::signals::Stop;
 
 /// Why a process cannot be traced.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,6 @@ mod session;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
-use crate::{
-    engine::in_initial_pid_namespace,
-    view::filter::{EventName, NsNumber},
-};
 use anyhow::bail;
 use clap::ValueEnum;
 use tracer_common::kind::NsKind;
@@ -17,6 +13,10 @@ use super::{
     command::{self, Inherited},
     target::Process,
     values,
+};
+use crate::{
+    engine::in_initial_pid_namespace,
+    view::filter::{EventName, NsNumber},
 };
 
 #[derive(clap::Args, Debug)]

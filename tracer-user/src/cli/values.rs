@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{model::State, view::filter::EventName};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
 use tracer_common::kind::NsKind;
+
+use crate::{model::State, view::filter::EventName};
 
 /// A value out of a fixed set, by name.
 fn one_of<T>(all: &'static [T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>

@@ -8,7 +8,7 @@ use super::{
     capabilities, in_initial_pid_namespace,
     kernel::{self, Kernel},
 };
-use crate::version;
+use crate::version::{EBPF_OBJECT, Version};
 
 /// What is told, and the hooks it rests on (by the start of their names).
 const TELLS: [(&str, &str); 9] = [
@@ -43,12 +43,12 @@ const TELLS: [(&str, &str); 9] = [
 
 /// Finds out whether nslife can run here and what it can tell, by trying:
 /// loads everything, attaches, and takes it all away again.
-pub fn examine() -> Report {
+pub fn examine(version: Version) -> Report {
     let mut report = Report {
         schema: 1,
-        version: version::NUMBER,
-        commit: version::COMMIT,
-        ebpf_object: version::EBPF_OBJECT,
+        version: version.number,
+        commit: version.commit,
+        ebpf_object: EBPF_OBJECT,
         kernel: rustix::system::uname()
             .release()
             .to_string_lossy()

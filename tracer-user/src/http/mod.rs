@@ -81,7 +81,7 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> impl IntoRespons
 }
 
 async fn landing(State(app): State<App>) -> Html<String> {
-    let version = version::WHOLE;
+    let version = version::NUMBER;
     let path = app.telemetry_path.as_str();
     Html(format!(
         "<!DOCTYPE html>

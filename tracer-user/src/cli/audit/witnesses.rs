@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, io, thread};
 
+use rustix::process::geteuid;
+
 use crate::{
     control::Snapshot,
     daemon::AUDIT_GAP,
@@ -10,7 +12,6 @@ use crate::{
     view::audit::{Check, Outcome},
     witness::{Named, Testimony, Witness, confirmed},
 };
-use rustix::process::geteuid;
 
 /// Compares a picture with what each witness says, twice if they differ. The
 /// picture is taken anew each time.

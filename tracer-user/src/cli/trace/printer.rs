@@ -2,6 +2,12 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    super::output::{is_terminal, palette},
+    Output,
+};
 use crate::{
     engine::Notice,
     model::Transition,
@@ -12,12 +18,6 @@ use crate::{
         scope::Scope,
         text::trace::TraceText,
     },
-};
-use jiff::{Timestamp, tz::TimeZone};
-
-use super::{
-    super::output::{is_terminal, palette},
-    Output,
 };
 
 /// Shows what is asked for, and counts.

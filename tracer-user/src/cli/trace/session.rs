@@ -2,11 +2,6 @@
 
 use std::{future::pending, io, process::ExitStatus};
 
-use crate::{
-    engine::{Engine, Options, Selection, in_initial_pid_namespace},
-    signals::StopSignals,
-    view::{filter::Filter, scope::Scope},
-};
 use anyhow::Context as _;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,6 +13,11 @@ use super::{
     },
     Args,
     printer::Printer,
+};
+use crate::{
+    engine::{Engine, Options, Selection, in_initial_pid_namespace},
+    signals::StopSignals,
+    view::{filter::Filter, scope::Scope},
 };
 
 /// Traces, and returns the status to exit with.

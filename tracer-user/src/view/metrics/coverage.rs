@@ -10,25 +10,30 @@ use prometheus_client::{
 use super::{
     catalogue::{Kind, Metric, Unit, families},
     labels::{
-        ATTACHED, EBPF_OBJECT, HOOK, HOOK_STATE, MISSING, NOT_NEEDED, OfHook, OfState, REVISION,
-        VERSION,
+        self, ATTACHED, HOOK, HOOK_STATE, MISSING, NOT_NEEDED, OfHook, OfState, REVISION, VERSION,
     },
 };
 use crate::{
     engine::{HookReport, HookState, Limits},
-    version,
+    version::{EBPF_OBJECT, Version},
 };
 
 /// Which nslife this is, which is all label.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Build(&'static str);
+#[derive(Clone, Debug)]
+pub(super) struct Build(Version);
+
+impl Default for Build {
+    fn default() -> Self {
+        Self(Version::this(None))
+    }
+}
 
 impl EncodeMetric for Build {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         encoder.encode_info(&[
-            (VERSION.name, self.0),
-            (REVISION.name, version::COMMIT),
-            (EBPF_OBJECT.name, version::EBPF_OBJECT),
+            (VERSION.name, self.0.number),
+            (REVISION.name, self.0.commit),
+            (labels::EBPF_OBJECT.name, EBPF_OBJECT),
         ])
     }
 
@@ -57,7 +62,7 @@ families! {
             name: "nslife_build",
             kind: Kind::Info,
             unit: Unit::None,
-            labels: &[VERSION, REVISION, EBPF_OBJECT],
+            labels: &[VERSION, REVISION, labels::EBPF_OBJECT],
             help: "Which nslife this is",
             remedy: "nothing",
             ..GAUGE
@@ -95,8 +100,8 @@ families! {
 }
 
 impl Coverage {
-    /// Of this version of nslife, with nothing attached.
-    pub(super) fn new(version: &'static str) -> Self {
+    /// Of this nslife, with nothing attached.
+    pub(super) fn new(version: Version) -> Self {
         let coverage = Self {
             build: Build(version),
             ..Self::empty()

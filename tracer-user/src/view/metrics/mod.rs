@@ -32,6 +32,7 @@ use self::{
 use crate::{
     engine::{HookReport, KernelTotals, Limits, Notice, Resources},
     model::{Census, Rule, Standing, Transition, What, audit::Findings},
+    version::Version,
     view::clock::{Clock, seconds},
 };
 
@@ -56,7 +57,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// All metrics, at zero.
-    pub fn new(version: &'static str) -> Self {
+    pub fn new(version: impl Into<Version>) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             lives: Lives::default(),
@@ -65,7 +66,7 @@ impl Metrics {
             nsproxies: Nsproxies::default(),
             health: Health::default(),
             room: Room::default(),
-            coverage: Coverage::new(version),
+            coverage: Coverage::new(version.into()),
         };
         let registry = &mut metrics.registry;
         metrics.lives.register(registry);
