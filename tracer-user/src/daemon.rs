@@ -8,7 +8,6 @@ mod watchdog;
 
 use std::{
     io,
-    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -19,7 +18,7 @@ use std::{
 
 use sd_notify::NotifyState;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, watch},
     task::{JoinHandle, block_in_place},
     time::{MissedTickBehavior, interval},
 };
@@ -30,8 +29,8 @@ use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
     http::{
-        self, App, Guard, ListenAddress, Listener, LiveConfig, NoRandomness, Places, Site,
-        TelemetryPath, WebConfigError,
+        self, App, Guard, HandedOverError, ListenAddress, Listener, LiveConfig, NoRandomness,
+        Places, Site, TelemetryPath, WebConfigError,
     },
     memory,
     model::{Violation, What},
@@ -73,11 +72,20 @@ pub enum Control {
     At(PathBuf),
 }
 
+/// Where to answer over HTTP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Listen {
+    /// At this address.
+    At(ListenAddress),
+    /// At the sockets that the service manager hands over.
+    HandedOver,
+}
+
 /// How to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// Where to listen.
-    pub listen: ListenAddress,
+    pub listen: Listen,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
     /// The file that says whom to answer; everybody is answered without.
@@ -104,6 +112,9 @@ pub enum DaemonError {
         /// Why.
         error: io::Error,
     },
+    /// Nothing to listen at was handed over.
+    #[error(transparent)]
+    HandedOver(#[from] HandedOverError),
     /// The file of `--web.config.file` does not do.
     #[error(transparent)]
     WebConfig(#[from] WebConfigError),
@@ -147,28 +158,24 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
         Some(path) => Some(Arc::new(Guard::new(LiveConfig::open(path)?)?)),
         None => None,
     };
-    let listener = config
-        .listen
-        .bind()
-        .await
-        .map_err(|error| DaemonError::Listen {
-            address: config.listen.clone(),
-            error,
-        })?;
+    let listeners = listen(&config.listen).await?;
     let control = open(&config.control).map_err(DaemonError::Control)?;
-    let address = listener.local_addr().ok();
+    let addresses: Vec<_> = listeners.iter().map(Listener::address).collect();
     let app = App {
         metrics: Arc::new(Metrics::new(config.version)),
         ready: Arc::new(AtomicBool::new(false)),
         telemetry_path: config.telemetry_path,
     };
-    let (close, closed) = oneshot::channel::<()>();
+    let (close, closed) = watch::channel(());
     let site = Site {
         router: http::router(app.clone()),
         guard,
         places: Places::new(CONNECTIONS),
     };
-    let server = tokio::spawn(serve(Listener::Tcp(listener), site, closed));
+    let servers: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(serve(listener, site.clone(), closed.clone())))
+        .collect();
 
     let (control, without) = control;
     let (requests, asked) = mpsc::channel(REQUESTS);
@@ -179,20 +186,36 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
 
     let audits = Audits::new(config.audit_every);
     let options = &config.options;
-    let ended = watch(&app, options, address, without, asked, audits, &mut stop).await;
+    let ended = watch_over(&app, options, &addresses, without, asked, audits, &mut stop).await;
 
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     if let Some(answering) = answering {
         end(answering).await;
     }
     drop(close);
-    if let Err(error) = server.await {
-        warn!(%error, "the web server failed");
+    for server in servers {
+        if let Err(error) = server.await {
+            warn!(%error, "the web server failed");
+        }
     }
     if ended.is_ok() {
         info!("stopped");
     }
     ended
+}
+
+/// Listens where connections are to come in.
+async fn listen(listen: &Listen) -> Result<Vec<Listener>, DaemonError> {
+    match listen {
+        Listen::HandedOver => Ok(http::handed_over()?),
+        Listen::At(address) => match address.bind().await {
+            Ok(listener) => Ok(vec![listener]),
+            Err(error) => Err(DaemonError::Listen {
+                address: address.clone(),
+                error,
+            }),
+        },
+    }
 }
 
 /// The control socket, or why there is none although it was wanted.
@@ -216,19 +239,19 @@ async fn end(task: JoinHandle<()>) {
     }
 }
 
-async fn serve(listener: Listener, site: Site, closed: oneshot::Receiver<()>) {
+async fn serve(listener: Listener, site: Site, mut closed: watch::Receiver<()>) {
     let stop = async {
         // Nothing is ever sent: the sender's end is the signal.
-        let _ = closed.await;
+        let _ = closed.changed().await;
     };
     http::serve(listener, site, stop, DRAIN).await;
 }
 
 /// Owns the engine, from start to end.
-async fn watch(
+async fn watch_over(
     app: &App,
     options: &Options,
-    address: Option<SocketAddr>,
+    addresses: &[String],
     without: Option<BindError>,
     mut asked: mpsc::Receiver<Request>,
     mut audits: Audits,
@@ -244,7 +267,7 @@ async fn watch(
     metrics.hooks(engine.hooks());
     metrics.limits(engine.limits());
     metrics.census(engine.tracker().census());
-    announce(&engine, address, without);
+    announce(&engine, addresses, without);
     let mut pictures = Pictures::new(boottime());
     let mut clock = Clock::sample();
     app.ready.store(true, Ordering::Relaxed);
@@ -318,7 +341,7 @@ fn complain(violation: &Violation) {
 }
 
 /// Says that the daemon is ready, and what it cannot see.
-fn announce(engine: &Engine, address: Option<SocketAddr>, without: Option<BindError>) {
+fn announce(engine: &Engine, addresses: &[String], without: Option<BindError>) {
     for hook in engine.hooks() {
         match &hook.state {
             HookState::Attached { function, how } => {
@@ -335,8 +358,8 @@ fn announce(engine: &Engine, address: Option<SocketAddr>, without: Option<BindEr
         warn!("nslife list cannot ask this daemon: {error}");
     }
     let namespaces = engine.tracker().namespaces().count();
-    let address = address.map(tracing::field::display);
-    info!(address, namespaces, "ready");
+    let address = addresses.join(" and ");
+    info!(%address, namespaces, "ready");
     notify(&[
         NotifyState::Ready,
         NotifyState::Status("watching namespaces"),

@@ -2,10 +2,17 @@
 
 use std::{
     collections::BTreeSet,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::TcpListener,
-    os::unix::{fs::PermissionsExt as _, net::UnixListener},
-    process::{Command, Output},
+    os::{
+        fd::AsRawFd,
+        unix::{
+            fs::PermissionsExt as _,
+            net::{UnixListener, UnixStream},
+            process::CommandExt as _,
+        },
+    },
+    process::{Child, Command, Output, Stdio},
 };
 
 #[path = "support/schemas.rs"]
@@ -214,6 +221,70 @@ fn a_control_socket_that_cannot_be_is_told_before_anything_is_loaded() {
             assert!(complaint.contains(word), "{text}");
         }
         assert_decent(&output);
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+}
+
+/// As systemd starts it: with the socket as descriptor 3, and its own pid.
+fn handed_over(descriptors: u32, socket: Option<&UnixListener>) -> Child {
+    let script = r#"LISTEN_PID=$$ exec "$0" daemon --web.systemd-socket --no-control-socket"#;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script, env!("CARGO_BIN_EXE_nslife")])
+        .env("LISTEN_FDS", descriptors.to_string())
+        .stderr(Stdio::piped());
+    let socket = socket.map(AsRawFd::as_raw_fd);
+    // SAFETY: between fork and exec this makes one system call.
+    unsafe {
+        command.pre_exec(move || match socket {
+            Some(socket) if libc::dup2(socket, 3) != 3 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+    command.spawn().unwrap()
+}
+
+/// It answers there before it knows whether the system lets it start.
+#[test]
+fn a_socket_that_is_handed_over_is_listened_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    // Who connected before it listened is answered, too.
+    let mut client = UnixStream::connect(&path).unwrap();
+    client
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut daemon = handed_over(1, Some(&socket));
+    drop(socket);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    assert!(path.exists(), "the socket is systemd's");
+}
+
+#[test]
+fn a_socket_that_is_not_handed_over_is_missed() {
+    let output = handed_over(0, None).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("is nslife.socket active?"), "{text}");
+    assert_decent(&output);
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    let address = format!("unix://{}", file.display());
+    let output = nslife(&["daemon", "--web.listen-address", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    for word in [&*address, "not a socket"] {
+        assert!(text.contains(word), "{text}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 }

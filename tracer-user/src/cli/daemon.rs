@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     control,
-    daemon::{self, Config, Control},
+    daemon::{self, Config, Control, Listen},
     engine::{MAX_NAMESPACES, Options, RingSize},
     http::{ListenAddress, TelemetryPath},
     logging, memory, privileges,
@@ -29,7 +29,8 @@ const MOST_NAMESPACES: i64 = 1 << 24;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Where to listen; :PORT listens on all addresses
+    /// Where to listen; :PORT listens on all addresses, unix:///PATH on a socket
+    /// of this system
     #[arg(
         long = "web.listen-address",
         env = "NSLIFE_WEB_LISTEN_ADDRESS",
@@ -37,6 +38,15 @@ pub(super) struct Args {
         default_value = LISTEN
     )]
     listen_address: ListenAddress,
+
+    /// Listen at the sockets that systemd hands over (nslife.socket) instead
+    #[arg(
+        long = "web.systemd-socket",
+        env = "NSLIFE_WEB_SYSTEMD_SOCKET",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with = "listen_address"
+    )]
+    systemd_socket: bool,
 
     /// Path of the metrics
     #[arg(
@@ -149,7 +159,11 @@ pub(super) fn run(args: Args, version: Version) -> anyhow::Result<ExitCode> {
         .build()?;
     let config = Config {
         version,
-        listen: args.listen_address,
+        listen: if args.systemd_socket {
+            Listen::HandedOver
+        } else {
+            Listen::At(args.listen_address)
+        },
         telemetry_path: args.telemetry_path,
         web_config: args.web_config,
         control: match args.control_socket {

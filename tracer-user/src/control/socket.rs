@@ -57,6 +57,21 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    /// The same for a socket that is not the control socket, of which these
+    /// words are.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::InUse(_) => io::Error::from(ErrorKind::AddrInUse),
+            Self::NotASocket(_) => io::Error::new(
+                ErrorKind::AlreadyExists,
+                "something is there that is not a socket",
+            ),
+            Self::System { error, .. } => error,
+        }
+    }
+}
+
 /// A socket that listens, and whose file goes when it does.
 #[derive(Debug)]
 pub struct ControlSocket {

@@ -1,35 +1,60 @@
 //! Where the daemon listens, and under which path.
 
-use std::{fmt, io, str::FromStr};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use tokio::net::TcpListener;
 
+use super::Listener;
+use crate::control::{BindError, ControlSocket};
+
 /// An address to listen on: `HOST:PORT`, or `:PORT` for all addresses, as
-/// exporters commonly take it.
+/// exporters commonly take it; or `unix://PATH`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListenAddress {
-    host: Option<String>,
-    port: u16,
+pub enum ListenAddress {
+    /// Over the network.
+    Network {
+        /// All addresses, if there is none.
+        host: Option<String>,
+        /// The port.
+        port: u16,
+    },
+    /// On this system, through a socket of mode 0600 there.
+    Unix(PathBuf),
 }
 
 /// Why a text is not an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not an address to listen on: give HOST:PORT, or :PORT for all addresses")]
+#[error(
+    "not an address to listen on: give HOST:PORT, :PORT for all addresses, or unix:///PATH for a socket on this system"
+)]
 pub struct BadListenAddress;
 
 impl ListenAddress {
     /// Listens.
-    pub async fn bind(&self) -> io::Result<TcpListener> {
-        match &self.host {
-            Some(host) => TcpListener::bind((host.as_str(), self.port)).await,
+    pub async fn bind(&self) -> io::Result<Listener> {
+        let listener = match self {
+            Self::Unix(path) => {
+                return ControlSocket::bind(path)
+                    .map(Listener::Unix)
+                    .map_err(BindError::into_io);
+            }
+            Self::Network {
+                host: Some(host),
+                port,
+            } => TcpListener::bind((host.as_str(), *port)).await?,
             // `::` takes IPv4 as well, but is not there without IPv6.
-            None => match TcpListener::bind(("::", self.port)).await {
+            Self::Network { host: None, port } => match TcpListener::bind(("::", *port)).await {
                 Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-                    TcpListener::bind(("0.0.0.0", self.port)).await
+                    TcpListener::bind(("0.0.0.0", *port)).await?
                 }
-                bound => bound,
+                bound => bound?,
             },
-        }
+        };
+        Ok(Listener::Tcp(listener))
     }
 }
 
@@ -37,6 +62,13 @@ impl FromStr for ListenAddress {
     type Err = BadListenAddress;
 
     fn from_str(text: &str) -> Result<Self, BadListenAddress> {
+        if let Some(path) = text.strip_prefix("unix://") {
+            let path = Path::new(path);
+            let fits = path.is_absolute() && path.file_name().is_some();
+            return fits
+                .then(|| Self::Unix(path.to_owned()))
+                .ok_or(BadListenAddress);
+        }
         let (host, port) = text.rsplit_once(':').ok_or(BadListenAddress)?;
         let bare = host
             .strip_prefix('[')
@@ -47,7 +79,7 @@ impl FromStr for ListenAddress {
             return Err(BadListenAddress);
         }
         let host = bare.unwrap_or(host);
-        Ok(Self {
+        Ok(Self::Network {
             host: (!host.is_empty()).then(|| host.to_owned()),
             port: port.parse().map_err(|_| BadListenAddress)?,
         })
@@ -56,9 +88,15 @@ impl FromStr for ListenAddress {
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Some(host) if host.contains(':') => write!(f, "[{host}]:{}", self.port),
-            host => write!(f, "{}:{}", host.as_deref().unwrap_or_default(), self.port),
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Network {
+                host: Some(host),
+                port,
+            } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Network { host, port } => {
+                write!(f, "{}:{port}", host.as_deref().unwrap_or_default())
+            }
         }
     }
 }
@@ -107,7 +145,13 @@ mod tests {
 
     #[test]
     fn addresses_round_trip() {
-        for text in ["127.0.0.1:19619", ":9", "[::1]:80", "localhost:0"] {
+        for text in [
+            "127.0.0.1:19619",
+            ":9",
+            "[::1]:80",
+            "localhost:0",
+            "unix:///run/nslife/web.sock",
+        ] {
             let address: ListenAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
         }
@@ -119,6 +163,10 @@ mod tests {
             "host:",
             "host:65536",
             "[::1]",
+            "unix://",
+            "unix:///",
+            "unix://web.sock",
+            "unix:web.sock",
         ] {
             assert!(text.parse::<ListenAddress>().is_err(), "{text:?}");
         }

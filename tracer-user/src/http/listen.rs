@@ -1,10 +1,10 @@
 //! Where connections come from.
 
-use std::{io, net::IpAddr};
+use std::{io, net::IpAddr, path::Path};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, UnixListener},
 };
 
 use crate::control::ControlSocket;
@@ -43,6 +43,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// On this system, through a file.
     Unix(ControlSocket),
+    /// The same, where the file is somebody else's.
+    UnixHandedOver(UnixListener),
 }
 
 impl Listener {
@@ -52,14 +54,34 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 Ok((Box::new(stream), Peer::at(address.ip())))
             }
-            Self::Unix(socket) => {
-                let (stream, _) = socket.listener().accept().await?;
-                let peer = stream.peer_cred();
-                let peer = peer.map_or(Peer::Unknown, |peer| Peer::User(peer.uid()));
-                Ok((Box::new(stream), peer))
-            }
+            Self::Unix(socket) => accept_local(socket.listener()).await,
+            Self::UnixHandedOver(listener) => accept_local(listener).await,
         }
     }
+
+    /// Where it is, for people: as `--web.listen-address` takes it.
+    pub fn address(&self) -> String {
+        let unknown = || "an address that cannot be told".to_owned();
+        let unix = |path: &Path| format!("unix://{}", path.display());
+        match self {
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|_| unknown(), |address| address.to_string()),
+            Self::Unix(socket) => unix(socket.path()),
+            Self::UnixHandedOver(listener) => listener
+                .local_addr()
+                .ok()
+                .and_then(|address| address.as_pathname().map(unix))
+                .unwrap_or_else(unknown),
+        }
+    }
+}
+
+async fn accept_local(listener: &UnixListener) -> io::Result<(Box<dyn Stream>, Peer)> {
+    let (stream, _) = listener.accept().await?;
+    let peer = stream.peer_cred();
+    let peer = peer.map_or(Peer::Unknown, |peer| Peer::User(peer.uid()));
+    Ok((Box::new(stream), peer))
 }
 
 #[cfg(test)]

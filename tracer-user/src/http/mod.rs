@@ -3,6 +3,7 @@
 mod accept;
 mod address;
 mod guard;
+mod handed_over;
 mod listen;
 mod passwords;
 mod places;
@@ -28,6 +29,7 @@ use crate::{version, view::metrics::Metrics};
 
 pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
 pub use guard::{Guard, NoRandomness};
+pub use handed_over::{HandedOverError, handed_over};
 pub use listen::Listener;
 pub use places::Places;
 pub use serve::{Site, serve};
