@@ -1,7 +1,7 @@
 //! Runs the command and whatever it leaves behind.
 
 use std::{
-    os::unix::process::ExitStatusExt as _,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
     process::{Command, ExitStatus, Stdio},
 };
 
@@ -60,6 +60,19 @@ pub(crate) fn run(job: &Job, control: &ControlFolder) -> Result<i32> {
             Ok(NOT_RUN)
         }
     }
+}
+
+/// Becomes the job's command, which then is PID 1. Returns if that is not possible.
+pub(crate) fn become_first_process(job: &Job) -> Result<()> {
+    let [program, arguments @ ..] = &job.command[..] else {
+        bail!("the job has no command");
+    };
+    let error = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(job.environment.iter().map(|(name, value)| (name, value)))
+        .exec();
+    Err(error).with_context(|| format!("cannot become {}", program.display()))
 }
 
 /// 128 and the signal's number for a command that a signal ended.

@@ -135,6 +135,15 @@ pub(crate) fn enter_host_root(job: &Job) -> Result<()> {
     switch_root()
 }
 
+/// Makes a system that the host serves this process's root, as it is.
+pub(crate) fn enter_system() -> Result<()> {
+    fs::create_dir_all(ROOT)?;
+    mount(ROOT_TAG, ROOT, "virtiofs", MountFlags::empty(), None)
+        .context("cannot mount the system")?;
+    unmount("/dev", UnmountFlags::DETACH)?;
+    move_root()
+}
+
 /// The links in `/dev` that udev would make.
 fn populate_devices() -> Result<()> {
     for (link, target) in [
@@ -158,16 +167,20 @@ fn populate_devices() -> Result<()> {
 fn switch_root() -> Result<()> {
     unmount(HOST, UnmountFlags::DETACH)?;
     unmount("/dev", UnmountFlags::DETACH)?;
-    chdir(ROOT)?;
-    mount_move(".", "/").context("cannot move the new root into place")?;
-    chroot(".")?;
-    chdir("/")?;
+    move_root()?;
     // As on any machine that systemd runs.
     mount_change(
         "/",
         MountPropagationFlags::SHARED | MountPropagationFlags::REC,
     )
     .context("cannot share the mounts")
+}
+
+fn move_root() -> Result<()> {
+    chdir(ROOT)?;
+    mount_move(".", "/").context("cannot move the new root into place")?;
+    chroot(".")?;
+    Ok(chdir("/")?)
 }
 
 fn mount_new(source: &str, kind: &str, place: &Path, options: &str) -> Result<()> {

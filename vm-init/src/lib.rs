@@ -32,6 +32,10 @@ pub const SCRATCH_FOLDERS: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
 pub struct Job {
     /// The host name that the guest gives itself.
     pub host_name: String,
+    /// A host folder with a whole system, which the guest has for itself: `command` becomes its
+    /// first process, and leaves results in the control folder. Without one, `command` is run in
+    /// the host's root, which is read-only.
+    pub system: Option<PathBuf>,
     /// Host folders below one of the [`SCRATCH_FOLDERS`] that are to be seen all the same.
     pub visible: Vec<PathBuf>,
     /// Host folders that are writable.
@@ -63,6 +67,7 @@ mod tests {
     fn a_job_survives_the_way_even_if_it_is_not_text() {
         let job = Job {
             host_name: "vm".to_owned(),
+            system: Some("/srv/system".into()),
             visible: vec!["/tmp/a b".into()],
             shares: vec![Share {
                 tag: "share0".to_owned(),

@@ -1,7 +1,8 @@
 //! PID 1 of the virtual machines of `cargo xtask vm`.
 //!
 //! It runs from an initramfs that holds nothing but itself and a few kernel modules, makes the
-//! host's root its own, runs one command, and powers the machine off.
+//! host's root its own, runs one command, and powers the machine off. If the machine is to have a
+//! system of its own, it makes room for that one's first process instead.
 
 mod command;
 mod filesystems;
@@ -40,6 +41,10 @@ fn serve() -> Result<()> {
     let control = filesystems::open_control_folder()?;
     let job = control.job()?;
     sethostname(job.host_name.as_bytes()).context("cannot set the host name")?;
+    if job.system.is_some() {
+        filesystems::enter_system()?;
+        return command::become_first_process(&job);
+    }
     network::bring_loopback_up()?;
     filesystems::enter_host_root(&job)?;
     let status = command::run(&job, &control)?;

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     cache::Cache,
+    install,
     packages::{
         Candidate, Repository, debian_codename, parse_repositories, parse_simulation, parse_stanzas,
     },
@@ -135,6 +136,25 @@ impl Archive {
                  {suite}: give its address in {variable}"
             )
         })
+    }
+}
+
+impl Archive {
+    /// Installs a small system of this machine's release, with these packages and what they take,
+    /// in the folder.
+    pub(crate) fn install_system(&self, folder: &Path, packages: &[&str]) -> Result<()> {
+        let release = self.codename().context("this is not a Debian machine")?;
+        let (mirror, keyring) = (self.mirror_of(release)?, self.keyring.display());
+        install::program("mmdebstrap", "mmdebstrap")?;
+        let mut mmdebstrap = Command::new("mmdebstrap");
+        mmdebstrap
+            .args(["--mode=root", "--variant=minbase", "--include"])
+            .arg(packages.join(","))
+            .arg(release)
+            .arg(folder)
+            .arg(format!("deb [signed-by={keyring}] {mirror} {release} main"));
+        run(&mut mmdebstrap, Chatter::OnFailure)
+            .with_context(|| format!("cannot install a system of {release}"))
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<PathBuf> {
 pub(crate) fn put_into(cargo: &mut Command, project: &Project, object: &Path) {
     cargo.env("NSLIFE_EBPF_OBJECT", object);
     // Whoever builds a package knows it without git.
-    if env::var_os(COMMIT_VARIABLE).is_none() {
+    if env::var_os(COMMIT_VARIABLE).is_none_or(|commit| commit.is_empty()) {
         cargo.env(COMMIT_VARIABLE, project.commit().unwrap_or_default());
     }
 }

@@ -10,14 +10,7 @@ use anyhow::{Context as _, Result};
 use cpio::newc::{Builder, trailer};
 use vm_init::MODULES_FOLDER;
 
-use crate::{
-    kernels::Kernel,
-    process::{Chatter, host_cargo, run},
-    project::Project,
-};
-
-/// Static programs are built for this target by name, so that build scripts stay dynamic.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::{kernels::Kernel, process::Chatter, project::Project, static_programs};
 
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
@@ -26,43 +19,12 @@ const CHARACTER_DEVICE: u32 = 0o020_600;
 
 /// Builds vm-init and returns its path.
 pub(crate) fn build_vm_init(project: &Project, chatter: Chatter) -> Result<PathBuf> {
-    build_static(project, "vm-init", "vm-init", chatter)
-}
-
-/// Builds a program of the workspace as a static one, optimised, and returns its path.
-pub(crate) fn build_static(
-    project: &Project,
-    package: &str,
-    name: &str,
-    chatter: Chatter,
-) -> Result<PathBuf> {
-    let mut cargo = host_cargo(&project.root);
-    cargo
-        .args(["build", "--package", package, "--bin", name])
-        .args(["--release", "--target", TARGET])
-        .arg("--target-dir")
-        .arg(target_folder(project))
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            ["-Ctarget-feature=+crt-static", "-Cstrip=debuginfo"].join("\x1f"),
-        );
-    run(&mut cargo, chatter)?;
-    Ok(static_path(project, name))
+    static_programs::build(project, "vm-init", "vm-init", chatter)
 }
 
 /// Where vm-init is once it has been built.
 pub(crate) fn vm_init_path(project: &Project) -> PathBuf {
-    static_path(project, "vm-init")
-}
-
-fn static_path(project: &Project, name: &str) -> PathBuf {
-    let folder = target_folder(project).join(TARGET).join("release");
-    folder.join(name)
-}
-
-/// Apart from other builds, which would hold it up.
-fn target_folder(project: &Project) -> PathBuf {
-    project.target.join("vm-init")
+    static_programs::path(project, "vm-init")
 }
 
 /// Writes the initramfs for `kernel` to `path`.

@@ -16,12 +16,14 @@ mod install;
 mod kernels;
 mod linker;
 mod manuals;
+mod package;
 mod packages;
 mod process;
 mod project;
 mod prometheus;
 mod qemu;
 mod record;
+mod static_programs;
 mod test;
 mod toolchain;
 mod vm;
@@ -43,6 +45,7 @@ enum Verb {
     Manuals(manuals::Options),
     Fuzz(fuzz::Options),
     Record(record::Options),
+    Package(package::Options),
     Churn(churn::Options),
     Bench(bench::Options),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Manuals(options) => (manuals::run_verb(&options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
+        Verb::Package(options) => (package::run_verb(&options), ExitCode::FAILURE),
         Verb::Record(options) => (record::run_verb(options), ExitCode::FAILURE),
         Verb::Churn(options) => (churn::run_verb(options), ExitCode::FAILURE),
         Verb::Bench(options) => (bench::run_verb(&options), ExitCode::FAILURE),

@@ -7,10 +7,10 @@ use anyhow::{Result, bail};
 use super::{Extent, figure::Figure};
 use crate::{
     bpftrace,
-    initramfs::build_static,
     kernels::Kernel,
     process::Chatter,
     project::Project,
+    static_programs,
     vm::{Builds, Hardware, Outcome, Run, Workshop},
 };
 
@@ -29,7 +29,7 @@ pub(super) fn measure(
     builds: Builds,
 ) -> Result<Vec<Figure>> {
     let hardware = Hardware::counting(MEMORY);
-    let program = build_static(project, "bench", "nslife-bench", Chatter::OnFailure)?;
+    let program = static_programs::build(project, "bench", "nslife-bench", Chatter::OnFailure)?;
     let bpftrace = bpftrace::find_or_fetch(&project.cache)?;
     let workshop = Workshop::set_up(
         project.clone(),

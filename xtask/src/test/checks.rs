@@ -17,12 +17,13 @@ use crate::{
     bench, ebpf, fuzz,
     process::{Chatter, describe, host_cargo, run as run_command},
     project::Project,
+    vm::Hardware,
 };
 
 const PLACE: &str = "host";
 
-/// Runs the checks of one part, which is none of those that take a machine.
-pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
+/// Runs the checks of one part, which is neither the scenarios nor churn.
+pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardware) -> Vec<Entry> {
     let cargo = |arguments: &[&str]| {
         let mut cargo = host_cargo(&project.root);
         cargo.args(arguments);
@@ -63,7 +64,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part) -> Vec<Entry> {
             doc.env("RUSTDOCFLAGS", flags);
             show(doc)
         })],
-        Part::Packaging => packaging::run(project),
+        Part::Packaging => packaging::run(project, hardware),
         Part::Fuzz => fuzzing(project, object),
         Part::Bench => vec![check("what nslife costs", || bench::check(project))],
         Part::Scenarios | Part::Churn => Vec::new(),

@@ -121,6 +121,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let wanted = |part| options.only.is_empty() || options.only.contains(&part);
     let mut report = Report::default();
+    let hardware = options.hardware.clone().resolve();
 
     let object = ebpf::build(&project, Chatter::OnFailure)?;
     for part in [
@@ -132,7 +133,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         Part::Fuzz,
     ] {
         if wanted(part) {
-            report.extend(checks::run(&project, &object, part));
+            report.extend(checks::run(&project, &object, part, &hardware));
         }
     }
     let suites: Vec<_> = [
@@ -149,12 +150,12 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         allow_missing: allow_missing.into_iter().collect(),
         jobs: options.jobs.max(1),
         timeout: Duration::from_secs(options.timeout),
-        hardware: options.hardware.resolve(),
+        hardware: hardware.clone(),
     };
     // The bench has a machine with one processor and counts instructions: others may run beside it.
     let (bench, machines) = thread::scope(|scope| {
         let bench = wanted(Part::Bench)
-            .then(|| scope.spawn(|| checks::run(&project, &object, Part::Bench)));
+            .then(|| scope.spawn(|| checks::run(&project, &object, Part::Bench, &hardware)));
         let machines = if plan.suites.is_empty() {
             Vec::new()
         } else {

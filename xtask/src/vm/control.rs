@@ -105,6 +105,7 @@ mod tests {
     #[test]
     fn output_is_passed_on_as_it_comes() {
         let job = Job {
+            system: None,
             host_name: "vm".to_owned(),
             visible: Vec::new(),
             shares: Vec::new(),

@@ -115,7 +115,10 @@ impl Run<'_> {
     }
 
     fn start_servers(&self, state: &Path, control: &Path) -> Result<Vec<Server>> {
-        let root = (ROOT_TAG, Path::new("/"), Access::ReadOnly);
+        let root = match &self.job.system {
+            Some(system) => (ROOT_TAG, system.as_path(), Access::Alone),
+            None => (ROOT_TAG, Path::new("/"), Access::ReadOnly),
+        };
         let control = (CONTROL_TAG, control, Access::Writable);
         let shares = self.job.shares.iter();
         let shares = shares.map(|share| (&*share.tag, &*share.path, Access::Writable));

@@ -30,13 +30,15 @@ pub(super) enum Access {
     ReadOnly,
     /// Read and write it. What the guest opens is looked at anew.
     Writable,
+    /// Read and write it, while nobody else does.
+    Alone,
 }
 
 impl Access {
     /// How virtiofsd's option for it is called.
     fn cache_policy(self) -> &'static str {
         match self {
-            Self::ReadOnly => "always",
+            Self::ReadOnly | Self::Alone => "always",
             Self::Writable => "auto",
         }
     }

@@ -89,6 +89,7 @@ impl Workshop {
         let wanted = [&self.project.root, &self.project.target, &working_folder];
         Ok(Job {
             host_name: format!("nslife-{kernel}"),
+            system: None,
             visible: hidden_folders(wanted.map(PathBuf::as_path)),
             shares: resolve_shares(shares)?,
             command,
