@@ -26,7 +26,7 @@ use crate::{
 const KERNEL: &str = "7.3";
 
 /// How long all of it may take.
-const TIMEOUT: Duration = Duration::from_secs(900);
+const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Nobody is to log in, and emulated programs take their time to be loaded.
 const SYSTEMD: &str = "systemd.unit=multi-user.target systemd.default_timeout_start_sec=600 \

@@ -28,6 +28,7 @@ const COMPLETED: [(&str, &[&str]); 4] = [
         &[
             "--web.config.file",
             "--web.listen-address",
+            "--web.systemd-socket",
             "--web.telemetry-path",
         ],
     ),
