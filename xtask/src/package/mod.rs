@@ -38,16 +38,15 @@ pub(crate) struct Stage {
     target: PathBuf,
     /// The static program.
     pub(crate) program: PathBuf,
-    /// Where packages go.
-    output: PathBuf,
 }
 
 /// Builds all and prints what there is.
 pub(crate) fn run_verb(options: &Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let stage = Stage::set_up(&project, Chatter::Show)?;
-    let deb = stage.deb(&project, options.revision, Chatter::Show)?;
-    let program = stage.publish()?;
+    let output = project.target.join("package");
+    let deb = stage.deb(&project, options.revision, &output, Chatter::Show)?;
+    let program = stage.publish(&output)?;
     for file in [deb, program] {
         println!("{}", describe(&file)?);
     }
@@ -57,8 +56,7 @@ pub(crate) fn run_verb(options: &Options) -> Result<ExitCode> {
 impl Stage {
     /// Builds everything that goes into packages.
     pub(crate) fn set_up(project: &Project, chatter: Chatter) -> Result<Self> {
-        let output = project.target.join("package");
-        let target = output.join("build");
+        let target = project.target.join("package/build");
         let folder = target.join("release");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -75,29 +73,26 @@ impl Stage {
         compress(&pages, chatter)?;
         let program = folder.join("nslife");
         fs::copy(static_programs::build_nslife(project, chatter)?, &program)?;
-        Ok(Self {
-            target,
-            program,
-            output,
-        })
+        Ok(Self { target, program })
     }
 
-    /// Builds the package for Debian.
+    /// Builds the package for Debian in a folder.
     pub(crate) fn deb(
         &self,
         project: &Project,
         revision: u32,
+        folder: &Path,
         chatter: Chatter,
     ) -> Result<PathBuf> {
         let version = format!("{VERSION}-{revision}");
-        let path = self.output.join(format!("nslife_{version}_amd64.deb"));
+        let path = folder.join(format!("nslife_{version}_amd64.deb"));
         deb::build(project, &self.target, &version, &path, chatter)?;
         Ok(path)
     }
 
-    /// Puts the static program beside the packages.
-    fn publish(&self) -> Result<PathBuf> {
-        let path = self.output.join(format!("nslife-{VERSION}-linux-amd64"));
+    /// Puts the static program into a folder.
+    fn publish(&self, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join(format!("nslife-{VERSION}-linux-amd64"));
         fs::copy(&self.program, &path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;

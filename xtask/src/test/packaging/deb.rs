@@ -62,17 +62,17 @@ pub(super) fn static_program(stage: &Stage) -> Result<()> {
 
 /// Has the package live and die.
 pub(super) fn life(project: &Project, stage: &Stage, hardware: &Hardware) -> Result<()> {
+    let folder = tempfile::Builder::new()
+        .prefix("nslife-system-")
+        .tempdir()?;
     let packages = [1, 2]
-        .map(|revision| stage.deb(project, revision, Chatter::OnFailure))
+        .map(|revision| stage.deb(project, revision, folder.path(), Chatter::OnFailure))
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
     let installed = project.cache.entry("debian-system", |folder| {
         eprintln!("xtask: installing a small Debian, to be copied");
         Archive::discover(&project.cache)?.install_system(folder, &["systemd-sysv"])
     })?;
-    let folder = tempfile::Builder::new()
-        .prefix("nslife-system-")
-        .tempdir()?;
     let system = folder.path().join("system");
     copy(&installed, &system)?;
     prepare(&system, &packages)?;
