@@ -1,4 +1,4 @@
-//! A Prometheus for the scenarios to scrape nslife with.
+//! A Prometheus for the scenarios to scrape nslife with, and its tool.
 
 use std::path::PathBuf;
 
@@ -25,8 +25,8 @@ pub(crate) fn find_or_fetch(cache: &Cache) -> Result<PathBuf> {
             index.unpack(&[package], folder)
         })
         .context(
-            "the scenarios take prometheus and promtool on the PATH, and Debian's package could \
-             not be used instead",
+            "prometheus and promtool are not on the PATH, and Debian's package could not be used \
+             instead",
         )?;
     Ok(root.join("usr/bin"))
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    Part, packaging,
+    Part, dashboards, packaging,
     report::{Entry, Verdict},
 };
 use crate::{
@@ -51,7 +51,17 @@ pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardw
             check("clippy of the kernel programs", || ebpf::clippy(project)),
             check("clippy of the fuzzers", || fuzz::clippy(project, object)),
         ],
-        Part::Unit => vec![tests(cargo(&["test", "--workspace", "--no-fail-fast"]))],
+        // The dashboards are a part of their own.
+        Part::Unit => vec![tests(
+            "unit, property and documentation tests",
+            cargo(&[
+                "test",
+                "--workspace",
+                "--exclude",
+                "dashboards",
+                "--no-fail-fast",
+            ]),
+        )],
         Part::Doc => vec![check("doc", || {
             let mut doc = cargo(&[
                 "doc",
@@ -65,6 +75,18 @@ pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardw
             show(doc)
         })],
         Part::Packaging => packaging::run(project, hardware),
+        Part::Dashboards => vec![
+            check("the rules, by promtool", || {
+                dashboards::rules_are_valid(project)
+            }),
+            check("the cases of the alerts, by promtool", || {
+                dashboards::cases_hold(project)
+            }),
+            tests(
+                "dashboards and rules against the catalogue",
+                cargo(&["test", "--package", "dashboards", "--no-fail-fast"]),
+            ),
+        ],
         Part::Fuzz => fuzzing(project, object),
         Part::Bench => vec![check("what nslife costs", || bench::check(project))],
         Part::Scenarios | Part::Churn => Vec::new(),
@@ -113,8 +135,8 @@ fn timed(name: &str, body: impl FnOnce() -> Result<Verdict>) -> Entry {
 }
 
 /// `cargo test`, whose tests count one by one.
-fn tests(mut command: Command) -> Entry {
-    timed("unit, property and documentation tests", || {
+fn tests(name: &str, mut command: Command) -> Entry {
+    timed(name, || {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

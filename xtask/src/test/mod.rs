@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check there is, here and in virtual machines.
 
 mod checks;
+mod dashboards;
 mod packaging;
 mod report;
 mod scenarios;
@@ -106,6 +107,9 @@ enum Part {
     Doc,
     /// What people install: the unit, the manual pages, the completions.
     Packaging,
+    /// What Prometheus's tool says of the rules, and whether dashboards and rules ask for what there
+    /// is.
+    Dashboards,
     /// A short run of each fuzzer, the same each time.
     Fuzz,
     /// What nslife costs: the short form of the bench, within its budgets.
@@ -130,6 +134,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         Part::Unit,
         Part::Doc,
         Part::Packaging,
+        Part::Dashboards,
         Part::Fuzz,
     ] {
         if wanted(part) {
