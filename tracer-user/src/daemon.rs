@@ -3,6 +3,7 @@
 //! picture from that task.
 
 mod audits;
+mod headroom;
 mod pictures;
 mod watchdog;
 
@@ -24,7 +25,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use self::{audits::Audits, pictures::Pictures, watchdog::Watchdog};
+use self::{audits::Audits, headroom::Headroom, pictures::Pictures, watchdog::Watchdog};
 use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
@@ -275,6 +276,7 @@ async fn watch_over(
     let mut totals = interval(TOTALS_EVERY);
     totals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watchdog = Watchdog::wanted();
+    let mut headroom = Headroom::new();
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
@@ -302,6 +304,7 @@ async fn watch_over(
                 }
                 Request::Audit(reply) => audits.ask(reply),
             },
+            () = headroom.is_due() => headroom.look(engine.tracker(), metrics),
             () = watchdog.is_due() => watchdog.sign(),
             signal = stop.recv() => {
                 info!(signal = signal.name(), "stopping");

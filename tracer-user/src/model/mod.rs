@@ -25,6 +25,6 @@ pub use observation::{
 pub use people::{Init, People, Person, PidNumbers, TaskState};
 pub use rules::{Rule, SignedCounts, Violation};
 pub use task::{Exited, HandedOver, Reaped, TaskEnd};
-pub use tracker::{Census, Config, Corrections, Standing, Tracker, Unmet};
+pub use tracker::{Census, Config, Corrections, Share, Standing, Tracker, Unmet, Users};
 pub use transition::{Chain, ChainLink, InitStep, Lifecycle, NetCleanup, Switch, Transition, What};
 pub use walk::{Walk, WalkInit, WalkNs, WalkNsproxy, WalkProcfs, WalkRecord, WalkTask};

@@ -21,6 +21,7 @@ mod standing;
 mod tasks;
 mod teardown;
 mod types;
+mod users;
 mod walks;
 
 use std::num::NonZeroU64;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use nslife::{
     engine::{KernelTotals, Limits, MapUse, Notice, ProgramRuns, Resources},
     model::{
-        Census, InitStep, Lifecycle, NetCleanup, Rule, Standing, State, Transition, What,
+        Census, InitStep, Lifecycle, NetCleanup, Rule, Share, Standing, State, Transition, Users,
+        What,
         audit::{Difference, Field, Findings, Value},
     },
     version,
@@ -184,6 +185,14 @@ fn every_label_set_is_there_from_the_start() {
             let field = field.name();
             format!("nslife_drift_total{{ns_type=\"{kind}\",field=\"{field}\"}}")
         }));
+        expected.insert(format!(
+            "nslife_user_namespaces_limit{{ns_type=\"{kind}\"}}"
+        ));
+        for rank in 1..=3 {
+            expected.insert(user_series("namespaces", kind, rank));
+            let nobody = user_series("id", kind, rank);
+            assert_eq!(found.get(&nobody), Some(&-1.0), "{nobody}");
+        }
     }
     for reason in Reason::ALL.map(Reason::name) {
         expected.insert(format!(
@@ -249,7 +258,7 @@ fn every_label_set_is_there_from_the_start() {
     );
     let others: BTreeSet<_> = found
         .keys()
-        .filter(|name| !expected.contains(*name))
+        .filter(|name| !expected.contains(*name) && !name.starts_with("nslife_user_id"))
         .map(String::as_str)
         .collect();
     assert_eq!(
@@ -265,6 +274,37 @@ fn every_label_set_is_there_from_the_start() {
         ])
     );
     assert_eq!(found[&build], 1.0);
+}
+
+/// One of the series about users.
+fn user_series(what: &str, kind: &str, rank: usize) -> String {
+    format!("nslife_user_{what}{{ns_type=\"{kind}\",rank=\"{rank}\"}}")
+}
+
+#[test]
+fn users_are_told_by_rank() {
+    let metrics = Metrics::new("1.2.3");
+    let mut users = Users::default();
+    let share = |uid, namespaces| Some(Share { uid, namespaces });
+    users.most[NsKind::Net as usize] = [share(1000, 70), share(u32::MAX - 1, 5), None];
+    let mut limits = [0; NsKind::COUNT];
+    limits[NsKind::Net as usize] = 100;
+    metrics.headroom(&users, &limits);
+    let found = samples(&metrics, Format::OpenMetrics);
+    let told = [(1, 70.0, 1000.0), (2, 5.0, 4_294_967_294.0), (3, 0.0, -1.0)];
+    for (rank, namespaces, uid) in told {
+        assert_eq!(found[&user_series("namespaces", "net", rank)], namespaces);
+        assert_eq!(found[&user_series("id", "net", rank)], uid);
+    }
+    assert_eq!(
+        found["nslife_user_namespaces_limit{ns_type=\"net\"}"],
+        100.0
+    );
+    // Who goes is not told any more.
+    metrics.headroom(&Users::default(), &limits);
+    let found = samples(&metrics, Format::OpenMetrics);
+    assert_eq!(found[&user_series("namespaces", "net", 1)], 0.0);
+    assert_eq!(found[&user_series("id", "net", 1)], -1.0);
 }
 
 /// Bounds from a moment to a month.

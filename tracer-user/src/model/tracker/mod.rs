@@ -35,6 +35,7 @@ mod tasks;
 mod teardown;
 mod tombstones;
 mod unmet;
+mod users;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -64,6 +65,7 @@ pub use census::Census;
 pub use merge::Corrections;
 pub use queues::Standing;
 pub use unmet::Unmet;
+pub use users::{Share, Users};
 
 /// What the kernel offers, as far as the model must know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

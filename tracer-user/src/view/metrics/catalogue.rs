@@ -3,8 +3,8 @@
 //! `docs/metrics.md`.
 
 use super::{
-    coverage::Coverage, health::Health, labels::Label, lives::Lives, nsproxies::Nsproxies,
-    pids::Pids, process, room::Room, times::Times,
+    coverage::Coverage, headroom::Headroom, health::Health, labels::Label, lives::Lives,
+    nsproxies::Nsproxies, pids::Pids, process, room::Room, times::Times,
 };
 
 /// The type of a family, in the words of the text formats.
@@ -128,6 +128,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Times::CHAPTER,
     Pids::CHAPTER,
     Nsproxies::CHAPTER,
+    Headroom::CHAPTER,
     Health::CHAPTER,
     Room::CHAPTER,
     Coverage::CHAPTER,

@@ -8,7 +8,7 @@ use tracer_common::{
 };
 
 use crate::{
-    model::{Errno, Rule, Standing, State, audit::Field},
+    model::{Errno, Rule, Standing, State, Users, audit::Field},
     plan, version,
 };
 
@@ -37,6 +37,9 @@ pub(super) const UNLIST: &str = "unlist";
 pub(super) const EXITS: &str = "exits";
 pub(super) const END: &str = "end";
 pub(super) const STAGES: [&str; 4] = [QUEUE, UNLIST, EXITS, END];
+
+/// The first ones of an order.
+pub(super) const RANKS: [&str; Users::TOLD] = ["1", "2", "3"];
 
 /// What became of hooks.
 pub(super) const ATTACHED: &str = "attached";
@@ -110,6 +113,12 @@ pub(super) const AGE: Label = Label {
     name: "over",
     meaning: "minutes, hours, a day",
     values: || Standing::AGES.to_vec(),
+};
+
+pub(super) const RANK: Label = Label {
+    name: "rank",
+    meaning: "of users, by how many they have",
+    values: || RANKS.to_vec(),
 };
 
 pub(super) const ACTIVATING: Label = Label {
@@ -225,6 +234,7 @@ label_sets! {
     OfTypeAge { ns_type, over }
     OfTypeErrno { ns_type, errno }
     OfTypeField { ns_type, field }
+    OfTypeRank { ns_type, rank }
     OfTypeState { ns_type, state }
     OfReason { reason }
     OfCause { cause }

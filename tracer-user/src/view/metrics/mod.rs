@@ -9,6 +9,7 @@
 mod catalogue;
 mod coverage;
 mod exposition;
+mod headroom;
 mod health;
 mod labels;
 mod lives;
@@ -23,15 +24,15 @@ mod values;
 use std::{fmt, time::Instant};
 
 use prometheus_client::registry::Registry;
-use tracer_common::event::Reason;
+use tracer_common::{event::Reason, kind::NsKind};
 
 use self::{
-    coverage::Coverage, health::Health, labels::UNDECODABLE, lives::Lives, nsproxies::Nsproxies,
-    pids::Pids, room::Room, times::Times,
+    coverage::Coverage, headroom::Headroom, health::Health, labels::UNDECODABLE, lives::Lives,
+    nsproxies::Nsproxies, pids::Pids, room::Room, times::Times,
 };
 use crate::{
     engine::{HookReport, KernelTotals, Limits, Notice, Resources},
-    model::{Census, Rule, Standing, Transition, What, audit::Findings},
+    model::{Census, Rule, Standing, Transition, Users, What, audit::Findings},
     version::Version,
     view::clock::{Clock, seconds},
 };
@@ -50,6 +51,7 @@ pub struct Metrics {
     times: Times,
     pids: Pids,
     nsproxies: Nsproxies,
+    headroom: Headroom,
     health: Health,
     room: Room,
     coverage: Coverage,
@@ -64,6 +66,7 @@ impl Metrics {
             times: Times::default(),
             pids: Pids::default(),
             nsproxies: Nsproxies::default(),
+            headroom: Headroom::default(),
             health: Health::default(),
             room: Room::default(),
             coverage: Coverage::new(version.into()),
@@ -73,6 +76,7 @@ impl Metrics {
         metrics.times.register(registry);
         metrics.pids.register(registry);
         metrics.nsproxies.register(registry);
+        metrics.headroom.register(registry);
         metrics.health.register(registry);
         metrics.room.register(registry);
         metrics.coverage.register(registry);
@@ -166,6 +170,13 @@ impl Metrics {
         self.lives.standing(standing, wall);
         self.pids.standing(standing, wall);
         self.room.walked(standing, wall);
+    }
+
+    /// Takes over which users have the most, and by [`NsKind`] how many each may
+    /// have.
+    pub fn headroom(&self, users: &Users, limits: &[u64; NsKind::COUNT]) {
+        self.headroom.users(users);
+        self.headroom.limits(limits);
     }
 
     /// Takes over the counters of the kernel programs.
