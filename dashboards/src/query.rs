@@ -10,6 +10,7 @@ use promql_parser::{
         self, AggregateExpr, BinModifier, BinaryExpr, Call, Expr, LabelModifier,
         VectorMatchCardinality, VectorSelector, token,
     },
+    util::{ExprVisitor, walk_expr},
 };
 
 use crate::series::{BOUND, Catalogue, Moves, Values};
@@ -44,6 +45,44 @@ pub fn selections(query: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     select(&parse(query)?, &mut found);
     Ok(found)
+}
+
+/// What a query selects.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Selector {
+    /// The name of the series.
+    pub name: String,
+    /// The labels that they are to have, each as it is written.
+    pub matchers: Vec<String>,
+}
+
+/// All that a query selects.
+pub fn selectors(query: &str) -> Result<Vec<Selector>> {
+    let mut visitor = Selectors::default();
+    walk_expr(&mut visitor, &parse(query)?)?;
+    Ok(visitor.0)
+}
+
+/// Gathers selectors.
+#[derive(Debug, Default)]
+struct Selectors(Vec<Selector>);
+
+impl ExprVisitor for Selectors {
+    type Error = anyhow::Error;
+
+    fn pre_visit(&mut self, expression: &Expr) -> Result<bool> {
+        let selector = match expression {
+            Expr::VectorSelector(selector) => selector,
+            Expr::MatrixSelector(selector) => &selector.vs,
+            _ => return Ok(true),
+        };
+        let matchers = selector.matchers.matchers.iter();
+        self.0.push(Selector {
+            name: selector.name.clone().context("a selector without a name")?,
+            matchers: matchers.map(Matcher::to_string).collect(),
+        });
+        Ok(true)
+    }
 }
 
 fn parse(query: &str) -> Result<Expr> {

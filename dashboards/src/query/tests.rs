@@ -93,3 +93,17 @@ fn conditions_are_taken_apart() {
         ["room", "things"]
     );
 }
+
+#[test]
+fn selectors_are_found_wherever_they_are() {
+    let found = selectors(r#"sum(rate(made_total{ns_type=~"$ns_type"}[5m])) / up{job="a"}"#);
+    let of = |name: &str, matcher: &str| Selector {
+        name: name.to_owned(),
+        matchers: vec![matcher.to_owned()],
+    };
+    let expected = [
+        of("made_total", r#"ns_type=~"$ns_type""#),
+        of("up", r#"job="a""#),
+    ];
+    assert_eq!(found.unwrap(), expected);
+}
