@@ -15,6 +15,7 @@ mod metrics;
 mod nslife;
 mod play;
 mod process;
+mod prometheus;
 mod puppet;
 mod scenario;
 mod scenarios;

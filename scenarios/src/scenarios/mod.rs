@@ -7,6 +7,7 @@ mod cascade;
 mod command;
 mod control;
 mod credentials;
+mod dashboards;
 mod detached;
 mod ends;
 mod exits;
@@ -20,6 +21,7 @@ mod inits;
 mod input;
 mod interference;
 mod journal;
+mod limits;
 mod lives;
 mod makings;
 mod many;
@@ -255,6 +257,11 @@ pub(crate) const ALL: &[Scenario] = &[
         detached::hooks_are_detached_for_a_while,
     ),
     remarking("reads_that_fail", detached::reads_that_fail),
+    remarking(
+        "dashboards_and_alerts_find_something",
+        dashboards::they_find_something,
+    ),
+    on_all("limits_are_the_kernels", limits::limits_are_the_kernels),
     remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
     remarking(
         "watching_changes_nothing",

@@ -9,14 +9,12 @@ use std::{
 use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use super::{
-    input::fails_clearly,
-    prometheus::{Prometheus, tool},
-};
+use super::input::fails_clearly;
 use crate::{
     daemon::Daemon,
     expect::same,
     process::run,
+    prometheus::{Prometheus, tool},
     world::{SCRATCH, World},
 };
 
