@@ -16,6 +16,7 @@ mod install;
 mod kernels;
 mod linker;
 mod manuals;
+mod overview;
 mod package;
 mod packages;
 mod process;
@@ -43,6 +44,7 @@ enum Verb {
     Btf(btf::Options),
     Docs(docs::Options),
     Manuals(manuals::Options),
+    Overview(overview::Options),
     Fuzz(fuzz::Options),
     Record(record::Options),
     Package(package::Options),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Demo(options) => (demo::run_verb(options), ExitCode::FAILURE),
         Verb::Docs(options) => (docs::run_verb(&options), ExitCode::FAILURE),
         Verb::Manuals(options) => (manuals::run_verb(&options), ExitCode::FAILURE),
+        Verb::Overview(options) => (overview::run_verb(options), ExitCode::FAILURE),
         Verb::Btf(options) => (btf::run_verb(options), ExitCode::FAILURE),
         Verb::Fuzz(options) => (fuzz::run_verb(&options), ExitCode::FAILURE),
         Verb::Package(options) => (package::run_verb(&options), ExitCode::FAILURE),

@@ -1,0 +1,126 @@
+//! `cargo xtask overview`: the overview as a picture, from what its queries find on a live kernel.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::{
+    build, ebpf,
+    kernels::{Kernel, Series},
+    process::{Chatter, host_cargo, stdout_of},
+    project::Project,
+    prometheus,
+    vm::{Builds, Hardware, HardwareOptions, Outcome, Run, Workshop},
+};
+
+/// The scenario that fills Prometheus and asks it, and the file that it leaves.
+const SCENARIO: &str = "dashboards_and_alerts_find_something";
+const DATA: &str = "overview.data.json";
+
+/// The picture.
+const PICTURE: &str = "docs/overview.svg";
+
+/// How long the scenario may take.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Draw docs/overview.svg anew: what the panels of the overview find while namespaces come, go,
+/// leak and hang in a virtual machine.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The kernel of the machine.
+    #[arg(long, value_name = "SERIES", default_value = "7.3")]
+    kernel: Series,
+    #[command(flatten)]
+    hardware: HardwareOptions,
+}
+
+/// Runs the scenario, draws, and prints where the picture is.
+pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
+    let project = Project::open()?;
+    let hardware = options.hardware.resolve();
+    let program = build::program(&project, "scenarios", "nslife-scenarios")?;
+    let workshop = Workshop::set_up(
+        project,
+        &hardware.accelerator,
+        Builds::Fresh,
+        Chatter::OnFailure,
+    )?;
+    let folder = workshop.project.target.join("nslife-results/overview");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    run_scenario(&workshop, program, options.kernel, &hardware, &folder)?;
+
+    let picture = workshop.project.root.join(PICTURE);
+    fs::write(&picture, draw(&workshop.project, &folder.join(DATA))?)
+        .with_context(|| format!("cannot write {}", picture.display()))?;
+    println!("{}", picture.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has it leave its data in a folder.
+fn run_scenario(
+    workshop: &Workshop,
+    program: PathBuf,
+    series: Series,
+    hardware: &Hardware,
+    folder: &Path,
+) -> Result<()> {
+    let kernel = Kernel::get(&workshop.project.cache, series)?;
+    let prometheus = prometheus::find_or_fetch(&workshop.project.cache)?;
+    let variable = |name: &str, path: &Path| {
+        let value = path.to_str().context("a folder's path is not text")?;
+        anyhow::Ok((name.to_owned(), value.to_owned()))
+    };
+    let job = workshop.job(
+        series,
+        vec![program.into(), "--only".into(), SCENARIO.into()],
+        &[
+            variable("NSLIFE_RESULTS", folder)?,
+            variable("NSLIFE_PROMETHEUS", &prometheus)?,
+        ],
+        &[folder.to_owned()],
+        workshop.project.root.clone(),
+    )?;
+    let run = Run {
+        tools: &workshop.tools,
+        kernel: &kernel,
+        vm_init: &workshop.vm_init,
+        job: &job,
+        hardware,
+        kernel_arguments: "",
+        timeout: TIMEOUT,
+    };
+    match run.run(&mut io::stderr(), &mut io::stderr())? {
+        Outcome::Exited(0) => Ok(()),
+        Outcome::Exited(status) => bail!("the scenario ended with status {status}"),
+        Outcome::Interrupted(signal) => bail!("interrupted by signal {signal}"),
+        Outcome::TimedOut(logs) => bail!("not done after {} s{logs}", TIMEOUT.as_secs()),
+        Outcome::Died(logs) => bail!("the machine died ({}){logs}", kernel.package),
+    }
+}
+
+/// The picture, as text.
+fn draw(project: &Project, data: &Path) -> Result<String> {
+    let object = ebpf::build(project, Chatter::OnFailure)?;
+    let mut cargo = host_cargo(&project.root);
+    cargo
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "dashboards",
+            "--example",
+            "draw",
+        ])
+        .arg("--target-dir")
+        .arg(&project.target)
+        .arg("--")
+        .arg(data)
+        .env("NSLIFE_EBPF_OBJECT", object);
+    stdout_of(&mut cargo)
+}
