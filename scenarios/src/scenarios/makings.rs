@@ -77,18 +77,18 @@ pub(super) fn limits_are_hit(world: &World) -> Result<()> {
         fails_with(wanting.unshare(around), libc::ENOSPC)?;
         drop(restore);
         let told = world.trace.log.wait(from, PATIENCE, |lines| {
-            let failures = lines.iter().filter_map(|line| match &line.what {
+            let first = lines.iter().find_map(|line| match &line.what {
                 What::Failed(failed) if is_by(failed, &wanting) => Some(failed),
                 _ => None,
             });
-            for failed in failures {
-                let (ns_type, error) = (failed.ns_type.as_str(), failed.error.as_str());
-                if (ns_type, error) != (kind.name(), "ENOSPC") {
-                    bail!("{ns_type} failed with {error}");
-                }
-                return Ok(Some(()));
+            let Some(failed) = first else {
+                return Ok(None);
+            };
+            let (ns_type, error) = (failed.ns_type.as_str(), failed.error.as_str());
+            if (ns_type, error) != (kind.name(), "ENOSPC") {
+                bail!("{ns_type} failed with {error}");
             }
-            Ok(None)
+            Ok(Some(()))
         })?;
         told.with_context(|| format!("nobody was told that {} failed", kind.name()))?;
         let failures = series(
