@@ -48,9 +48,11 @@ pub(super) fn prometheus_with_certificate_and_password(world: &World) -> Result<
     let options = ["--web.config.file", &config];
     let daemon = Daemon::start_tuned(&world.nslife, &world.results, PORT, &options)?;
     ensure!(daemon.get("/metrics").is_err(), "a stranger was answered");
+    // A scrape may take as long as until the next one: where machines are emulated, more than a
+    // second goes into the keys and the password.
     let job = |name: &str, password: &str, certificate: &str| {
         format!(
-            "- job_name: {name}\n  scheme: https\n  static_configs: [{{targets: ['{}']}}]\n  \
+            "- job_name: {name}\n  scrape_interval: 10s\n  scrape_timeout: 10s\n  scheme: https\n  static_configs: [{{targets: ['{}']}}]\n  \
              basic_auth: {{username: scraper, password: {password}}}\n  \
              tls_config: {{ca_file: {folder}/ca.pem{certificate}}}\n",
             daemon.address,
