@@ -245,9 +245,12 @@ fn a_step_names_its_actor_only_if_there_is_one() {
             "namespace",
             "cause",
             "actor",
+            "creation_seconds",
             "teardown_seconds"
         ])
     );
+    assert_eq!(known["creation_seconds"], 0.0034);
+    assert_eq!(known["teardown_seconds"], Value::Null);
     assert_eq!(known["ts"], "2026-11-22T01:00:02.500000000Z");
     assert_eq!(
         known["actor"],
@@ -259,6 +262,8 @@ fn a_step_names_its_actor_only_if_there_is_one() {
     ));
     assert_eq!(unknown["actor"], Value::Null);
     assert_eq!(unknown["cause"], Value::Null);
+    assert_eq!(unknown["creation_seconds"], Value::Null);
+    assert_eq!(unknown["teardown_seconds"], 0.0123);
     let deactivated = written(&json::transition(
         &step(Lifecycle::Deactivated, net, None),
         &clock,

@@ -79,8 +79,8 @@ TIME             EVENT          TYPE          INUM      ID  WHAT
 03:00:02.500000  destroyed      net     4026532057      57  after 1.5 s
 03:00:02.500000  destroyed      mnt     4026532059      59  after 1.5 s, never active
 03:00:02.500000  freed          net     4026532057      57  12.3 ms after the last reference
-03:00:02.500000  create_failed  net             -       -  ENOSPC: a limit in /proc/sys/user, or of nesting, is reached, wanted by unshare[100]
-03:00:02.500000  create_failed  net             -       -  error 99, wanted by unshare[100]
+03:00:02.500000  create_failed  net              -       -  ENOSPC: a limit in /proc/sys/user, or of nesting, is reached, wanted by unshare[100]
+03:00:02.500000  create_failed  net              -       -  error 99, wanted by unshare[100]
 03:00:02.500000  net_cleanup    -                -       -  3 network namespaces, waited up to 2.0 ms, unlisting 12.0 ms, exits 48.5 ms, end 90 µs";
     assert_eq!(
         shown(&[
