@@ -1,6 +1,10 @@
 //! Installing packages of the machine's own Debian release, where that can be done.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -14,12 +18,16 @@ const WORKLOAD: [(&str, &str); 4] = [
     ("setpriv", "util-linux"),
 ];
 
+/// apt lets in one at a time, and sends all others away.
+static APT: Mutex<()> = Mutex::new(());
+
 /// Installs packages, for `purpose`. Where it cannot, the error says what to do instead.
 pub(crate) fn debian_packages(packages: &[&str], purpose: &str, instead: &str) -> Result<()> {
     let names = packages.join(" ");
     if on_path("apt-get").is_none() || !is_root() {
         bail!("{instead}");
     }
+    let _alone = APT.lock().unwrap_or_else(PoisonError::into_inner);
     eprintln!("xtask: installing {purpose} from Debian: {names}");
     let mut update = Command::new("apt-get");
     update.args(["update", "--quiet"]);

@@ -133,7 +133,6 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         Part::Clippy,
         Part::Unit,
         Part::Doc,
-        Part::Packaging,
         Part::Dashboards,
         Part::Fuzz,
     ] {
@@ -157,20 +156,26 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         timeout: Duration::from_secs(options.timeout),
         hardware: hardware.clone(),
     };
-    // The bench has a machine with one processor and counts instructions: others may run beside it.
-    let (bench, machines) = thread::scope(|scope| {
-        let bench = wanted(Part::Bench)
-            .then(|| scope.spawn(|| checks::run(&project, &object, Part::Bench, &hardware)));
+    // The bench has a machine with one processor and counts instructions, and a package waits most
+    // of its life: others may run beside them.
+    let (beside, machines) = thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let parts = [Part::Bench, Part::Packaging];
+            let wanted = parts.into_iter().filter(|part| wanted(*part));
+            wanted
+                .flat_map(|part| checks::run(&project, &object, part, &hardware))
+                .collect::<Vec<_>>()
+        });
         let machines = if plan.suites.is_empty() {
             Vec::new()
         } else {
             scenarios::run_all(project.clone(), &plan)
                 .unwrap_or_else(|error| vec![Entry::failed("machines", "preparation", &error)])
         };
-        let bench = bench.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        (bench.unwrap_or_default(), machines)
+        let beside = beside.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (beside, machines)
     });
-    report.extend(bench);
+    report.extend(beside);
     report.extend(machines);
 
     print!("{report}");

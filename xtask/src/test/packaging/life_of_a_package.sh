@@ -48,14 +48,14 @@ nslife list --from daemon --ns-type pid | grep -q active || fail "it answers no 
 say "flags are in /etc/default"
 echo NSLIFE_WEB_LISTEN_ADDRESS=127.0.0.1:19620 >> /etc/default/nslife
 mkdir /run/systemd/system/nslife.service.d
-printf '[Service]\nWatchdogSec=6\nRestartSec=0\n' > /run/systemd/system/nslife.service.d/test.conf
+printf '[Service]\nWatchdogSec=15\nRestartSec=0\n' > /run/systemd/system/nslife.service.d/test.conf
 systemctl daemon-reload
 systemctl restart nslife
 [[ $(get 19620 /readyz) == *" 200 OK"* ]] || fail "it listens somewhere else"
 
 say "the watchdog ends it when it hangs, and another one begins"
 pid=$(main_pid)
-sleep 10
+sleep 20
 [[ $(main_pid) == "$pid" ]] || fail "the watchdog ended one that does not hang"
 kill -STOP "$pid"
 until_it_is "another one runs" is_another "$pid"
