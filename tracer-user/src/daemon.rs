@@ -17,9 +17,10 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
     task::{JoinHandle, block_in_place},
     time::{MissedTickBehavior, interval},
 };
@@ -30,8 +31,8 @@ use crate::{
     control::{self, BindError, ControlSocket, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
     http::{
-        self, App, Guard, HandedOverError, ListenAddress, Listener, LiveConfig, NoRandomness,
-        Places, Site, TelemetryPath, WebConfigError,
+        self, Api, App, BEHIND, Guard, HandedOverError, ListenAddress, Listener, LiveConfig,
+        NoRandomness, Places, Site, TelemetryPath, Told, WebConfigError,
     },
     memory,
     model::{Violation, What},
@@ -40,6 +41,8 @@ use crate::{
     version::Version,
     view::{
         clock::{Clock, boottime},
+        filter::EventName,
+        json,
         metrics::Metrics,
     },
 };
@@ -91,6 +94,9 @@ pub struct Config {
     pub telemetry_path: TelemetryPath,
     /// The file that says whom to answer; everybody is answered without.
     pub web_config: Option<PathBuf>,
+    /// Whether `/api/v1` is answered over the network, too, to those whom
+    /// `web_config` lets in.
+    pub api: bool,
     /// Where to answer `nslife list`.
     pub control: Control,
     /// How often to compare the picture with the kernel; `None` for only when
@@ -122,6 +128,12 @@ pub enum DaemonError {
     /// Passwords cannot be checked.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// Everybody on the network would be told everybody's names.
+    #[error(
+        "--web.api takes a --web.config.file with basic_auth_users, or with client_auth_type \
+         RequireAndVerifyClientCert: names of processes are not for everybody"
+    )]
+    ApiForEverybody,
     /// The control socket is not to be had.
     #[error(transparent)]
     Control(BindError),
@@ -159,13 +171,25 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
         Some(path) => Some(Arc::new(Guard::new(LiveConfig::open(path)?)?)),
         None => None,
     };
+    if config.api && !guard.as_ref().is_some_and(|guard| guard.authenticates()) {
+        return Err(DaemonError::ApiForEverybody);
+    }
     let listeners = listen(&config.listen).await?;
     let control = open(&config.control).map_err(DaemonError::Control)?;
     let addresses: Vec<_> = listeners.iter().map(Listener::address).collect();
+    let ready = Arc::new(AtomicBool::new(false));
+    let (requests, asked) = mpsc::channel(REQUESTS);
+    let (events, _) = broadcast::channel(BEHIND);
     let app = App {
         metrics: Arc::new(Metrics::new(config.version)),
-        ready: Arc::new(AtomicBool::new(false)),
+        ready: Arc::clone(&ready),
         telemetry_path: config.telemetry_path,
+        api: Api {
+            pictures: requests.clone(),
+            events: events.downgrade(),
+            ready,
+            over_network: guard.clone().filter(|_| config.api),
+        },
     };
     let (close, closed) = watch::channel(());
     let site = Site {
@@ -179,7 +203,6 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
         .collect();
 
     let (control, without) = control;
-    let (requests, asked) = mpsc::channel(REQUESTS);
     let answering = control.map(|socket| {
         let ready = Arc::clone(&app.ready);
         tokio::spawn(control::serve(socket, requests, ready, READING))
@@ -187,7 +210,8 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
 
     let audits = Audits::new(config.audit_every);
     let options = &config.options;
-    let ended = watch_over(&app, options, &addresses, without, asked, audits, &mut stop).await;
+    let feeds = Feeds { asked, events };
+    let ended = watch_over(&app, options, &addresses, without, feeds, audits, &mut stop).await;
 
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     if let Some(answering) = answering {
@@ -248,13 +272,33 @@ async fn serve(listener: Listener, site: Site, mut closed: watch::Receiver<()>) 
     http::serve(listener, site, stop, DRAIN).await;
 }
 
+/// What comes in from those who ask, and what goes out to those who listen.
+struct Feeds {
+    asked: mpsc::Receiver<Request>,
+    events: broadcast::Sender<Arc<Told>>,
+}
+
+impl Feeds {
+    /// Tells those who listen; if there are any it costs a line of JSON.
+    fn tell(&self, name: EventName, line: impl FnOnce() -> json::Record) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        match serde_json::to_string(&line()) {
+            // The last one has gone meanwhile if that fails.
+            Ok(line) => drop(self.events.send(Arc::new(Told { name, line }))),
+            Err(error) => warn!(%error, "cannot tell what happened"),
+        }
+    }
+}
+
 /// Owns the engine, from start to end.
 async fn watch_over(
     app: &App,
     options: &Options,
     addresses: &[String],
     without: Option<BindError>,
-    mut asked: mpsc::Receiver<Request>,
+    mut feeds: Feeds,
     mut audits: Audits,
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
@@ -289,7 +333,7 @@ async fn watch_over(
                 clock.refresh();
                 metrics.standing(&engine.standing(boottime()), &clock);
                 let resources = engine.resources().map_err(DaemonError::Engine)?;
-                metrics.resources(&resources, asked.len());
+                metrics.resources(&resources, feeds.asked.len());
             }
             () = audits.due() => {
                 let findings = audits.go_on(&mut engine, &mut transitions);
@@ -298,7 +342,7 @@ async fn watch_over(
                     memory::give_back();
                 }
             }
-            Some(request) = asked.recv(), if !audits.is_under_way() => match request {
+            Some(request) = feeds.asked.recv(), if !audits.is_under_way() => match request {
                 Request::Snapshot(reply) => {
                     pictures.answer(reply, &mut engine, &mut transitions);
                 }
@@ -316,10 +360,16 @@ async fn watch_over(
                 complain(violation);
             }
             metrics.transition(&transition);
+            feeds.tell(EventName::of(&transition), || {
+                json::transition(&transition, &clock)
+            });
         }
         for notice in notices.drain(..) {
             log(&notice);
             metrics.notice(&notice);
+            feeds.tell(EventName::of_notice(&notice), || {
+                json::notice(&notice, Timestamp::now())
+            });
             if let Notice::Resync { .. } = notice {
                 audits.after_resync();
             }

@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod ancestors;
+mod api;
 mod audit;
 mod cascade;
 mod command;
@@ -202,6 +203,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "second_daemon_runs_without_control_socket",
         control::second_daemon_runs_without_control_socket,
     ),
+    on_all("api_on_a_socket", api::api_on_a_socket),
     on_all("log_goes_to_the_journal", journal::log_goes_to_the_journal),
     on_all(
         "no_thread_keeps_a_capability",

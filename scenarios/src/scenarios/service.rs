@@ -32,6 +32,8 @@ pub(super) fn daemon_from_start_to_end(world: &World) -> Result<()> {
     is_page(&daemon.get("/readyz")?, 200, "text/plain")?;
     is_page(&daemon.get("/metrics")?, 200, "text/plain; version=0.0.4")?;
     is_page(&daemon.get("/elsewhere")?, 404, "")?;
+    // Names of processes are not for everybody who reaches a port.
+    is_page(&daemon.get("/api/v1/namespaces")?, 403, "text/plain")?;
     let landing = daemon.get("/")?;
     is_page(&landing, 200, "text/html")?;
     ensure!(

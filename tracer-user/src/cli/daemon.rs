@@ -66,6 +66,15 @@ pub(super) struct Args {
     )]
     web_config: Option<PathBuf>,
 
+    /// Answer /api/v1 over the network, too, to those whom --web.config.file lets
+    /// in; otherwise on sockets of this system only
+    #[arg(
+        long = "web.api",
+        env = "NSLIFE_WEB_API",
+        value_parser = BoolishValueParser::new()
+    )]
+    api: bool,
+
     #[arg(
         long,
         env = control::VARIABLE,
@@ -166,6 +175,7 @@ pub(super) fn run(args: Args, version: Version) -> anyhow::Result<ExitCode> {
         },
         telemetry_path: args.telemetry_path,
         web_config: args.web_config,
+        api: args.api,
         control: match args.control_socket {
             _ if args.no_control_socket => Control::Off,
             Some(path) => Control::At(path),

@@ -20,8 +20,8 @@ use crate::{
     engine::{Engine, Options},
     model::{Namespace, State},
     view::{
-        clock::{Clock, rfc3339},
-        json::{self, ListJson, SCHEMA, Source},
+        clock::Clock,
+        json::{self, Source},
         text::{
             Picture, table,
             tree::{self, Above},
@@ -94,8 +94,7 @@ impl Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (snapshot, source) = look(args)?;
-    let mut all = snapshot.namespaces.clone();
-    all.sort_by_key(|ns| (ns.kind, !ns.initial, ns.inum, ns.id));
+    let all = snapshot.in_order();
     show(|| {
         let mut out = BufWriter::new(io::stdout().lock());
         write(&mut out, args, &all, &snapshot, source)?;
@@ -168,29 +167,6 @@ fn write(
             };
             tree::write_tree(out, palette(), &shown, &picture, above)
         }
-        Output::Json => {
-            let clock = Clock::sample();
-            let time = |boottime| rfc3339(clock.wall(boottime));
-            let limits = &snapshot.limits;
-            let list = ListJson {
-                schema: SCHEMA,
-                kernel: &snapshot.kernel,
-                source,
-                watching_since: snapshot.watching_since.map(time),
-                taken_at: time(snapshot.taken_at),
-                walk_seconds: limits.took.as_secs_f64(),
-                complete: limits.complete,
-                incomplete_because: &limits.because,
-                namespaces: shown
-                    .iter()
-                    .map(|ns| {
-                        let people = picture.people.get(&ns.id).copied();
-                        let before = picture.before.get(&ns.id).copied();
-                        json::listed(ns, people, before, &clock)
-                    })
-                    .collect(),
-            };
-            json::write_pretty(out, &list)
-        }
+        Output::Json => json::write_pretty(out, &json::list(snapshot, &shown, source)),
     }
 }

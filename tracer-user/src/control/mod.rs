@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::version;
 
 pub use ask::{AskError, ask, ask_for_audit};
+pub(crate) use serve::given;
 pub use serve::{Refusal, Reply, Request, serve};
 pub use snapshot::{Audited, Snapshot, release};
 pub use socket::{BindError, ControlSocket};

@@ -106,8 +106,8 @@ async fn answer(
     .await?
 }
 
-/// Asks for something, and waits for it.
-async fn given<T>(
+/// Asks whoever answers for something, and waits for it.
+pub(crate) async fn given<T>(
     requests: &mpsc::Sender<Request>,
     request: impl FnOnce(Reply<T>) -> Request,
 ) -> Result<Arc<T>, Refusal> {

@@ -48,6 +48,15 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Its namespaces by type, the initial ones first, then by number.
+    pub fn in_order(&self) -> Vec<Namespace> {
+        let mut all = self.namespaces.clone();
+        all.sort_by_key(|ns| (ns.kind, !ns.initial, ns.inum, ns.id));
+        all
+    }
+}
+
 /// What an audit of the daemon has found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Audited {

@@ -109,7 +109,7 @@ pub struct TelemetryPath(String);
 /// Why a text is not a path for metrics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "not a path for metrics: it starts with / and has letters, digits, -, _, . and / after it, and /healthz and /readyz are taken"
+    "not a path for metrics: it starts with / and has letters, digits, -, _, . and / after it, and /healthz, /readyz and /api/… are taken"
 )]
 pub struct BadTelemetryPath;
 
@@ -128,7 +128,8 @@ impl FromStr for TelemetryPath {
         let fits = text.starts_with('/')
             && text.len() > 1
             && text.chars().all(plain)
-            && !matches!(text, "/healthz" | "/readyz");
+            && !matches!(text, "/healthz" | "/readyz")
+            && !text.starts_with("/api/");
         fits.then(|| Self(text.to_owned())).ok_or(BadTelemetryPath)
     }
 }
@@ -178,7 +179,7 @@ mod tests {
             assert_eq!(text.parse::<TelemetryPath>().unwrap().as_str(), text);
         }
         for text in [
-            "", "/", "metrics", "/healthz", "/readyz", "/{x}", "/*", "/a b", "/<b>",
+            "", "/", "metrics", "/healthz", "/readyz", "/api/v1", "/{x}", "/*", "/a b", "/<b>",
         ] {
             assert!(text.parse::<TelemetryPath>().is_err(), "{text:?}");
         }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod address;
+mod api;
 mod guard;
 mod handed_over;
 mod listen;
@@ -28,6 +29,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use crate::{version, view::metrics::Metrics};
 
 pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
+pub use api::{Api, BEHIND, Told};
 pub use guard::{Guard, NoRandomness};
 pub use handed_over::{HandedOverError, handed_over};
 pub use listen::Listener;
@@ -45,17 +47,21 @@ pub struct App {
     pub ready: Arc<AtomicBool>,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
+    /// Where `/api/v1` has its answers from.
+    pub api: Api,
 }
 
 /// All routes.
 pub fn router(app: App) -> Router {
+    let api = api::router(app.api.clone());
     Router::new()
         .route("/", get(landing))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route(app.telemetry_path.as_str(), get(metrics))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(app)
+        .merge(api)
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
 
 async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
@@ -96,6 +102,8 @@ async fn landing(State(app): State<App>) -> Html<String> {
 <li><a href=\"{path}\">Metrics</a></li>
 <li><a href=\"/healthz\">Health</a>: the daemon answers</li>
 <li><a href=\"/readyz\">Readiness</a>: the namespaces that were there before it are known</li>
+<li><a href=\"/api/v1/namespaces\">Namespaces</a> and <a href=\"/api/v1/events\">events</a>, for those
+who may know them</li>
 </ul>
 </body>
 </html>

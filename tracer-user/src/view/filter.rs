@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use tracer_common::kind::{NsKind, Slot};
 
 use super::switch::{changed, holds};
+use crate::engine::Notice;
 use crate::model::{
     Chain, ChainLink, InitStep, Lifecycle, Namespace, NsId, Nsproxy, TaskEnd, Transition, What,
 };
@@ -94,6 +95,14 @@ impl EventName {
                 TaskEnd::Exited { .. } => Self::Exited,
                 TaskEnd::Reaped { .. } => Self::Reaped,
             },
+        }
+    }
+
+    /// The name of what a notice reports.
+    pub const fn of_notice(notice: &Notice) -> Self {
+        match notice {
+            Notice::Lost { .. } => Self::Lost,
+            Notice::Resync { .. } => Self::Resync,
         }
     }
 

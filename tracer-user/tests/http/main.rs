@@ -1,5 +1,6 @@
 //! The web server, over real connections.
 
+mod api;
 mod hostile;
 mod pages;
 mod secure;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use nslife::{
-    http::{self, App, Guard, Listener, Places, Site},
+    control::Request,
+    http::{self, Api, App, BEHIND, Guard, ListenAddress, Listener, Places, Site, Told},
     view::metrics::Metrics,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
 };
@@ -33,6 +34,60 @@ pub(crate) async fn server(telemetry_path: &str, drain: Duration) -> Server {
     guarded(telemetry_path, drain, None, 512).await
 }
 
+/// The other ends of what an app has.
+pub(crate) struct Ends {
+    pub(crate) asked: mpsc::Receiver<Request>,
+    pub(crate) events: broadcast::Sender<Arc<Told>>,
+}
+
+/// What is answered, `/api/v1` over the network, too, if there is a guard for it.
+pub(crate) fn app(telemetry_path: &str, api_guard: Option<Arc<Guard>>) -> (App, Ends) {
+    let ready = Arc::new(AtomicBool::new(false));
+    let (pictures, asked) = mpsc::channel(8);
+    let (events, _) = broadcast::channel(BEHIND);
+    let app = App {
+        metrics: Arc::new(Metrics::new("1.2.3")),
+        ready: Arc::clone(&ready),
+        telemetry_path: telemetry_path.parse().unwrap(),
+        api: Api {
+            pictures,
+            events: events.downgrade(),
+            ready,
+            over_network: api_guard,
+        },
+    };
+    (app, Ends { asked, events })
+}
+
+/// Serves an app at this address until the sender is gone.
+pub(crate) async fn serve_at(
+    address: &ListenAddress,
+    app: App,
+    guard: Option<Arc<Guard>>,
+) -> (Listening, oneshot::Sender<()>) {
+    let listener = address.bind().await.unwrap();
+    let at = listener.address();
+    let (stop, stopped) = oneshot::channel();
+    let site = Site {
+        router: http::router(app),
+        guard,
+        places: Places::new(16),
+    };
+    let task = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        http::serve(listener, site, stopped, PATIENCE).await;
+    });
+    (Listening { at, task }, stop)
+}
+
+/// A server somewhere.
+pub(crate) struct Listening {
+    pub(crate) at: String,
+    pub(crate) task: JoinHandle<()>,
+}
+
 /// One that lets in whom it is told to, so many at a time.
 pub(crate) async fn guarded(
     telemetry_path: &str,
@@ -42,12 +97,8 @@ pub(crate) async fn guarded(
 ) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let ready = Arc::new(AtomicBool::new(false));
-    let app = App {
-        metrics: Arc::new(Metrics::new("1.2.3")),
-        ready: Arc::clone(&ready),
-        telemetry_path: telemetry_path.parse().unwrap(),
-    };
+    let (app, _) = app(telemetry_path, None);
+    let ready = Arc::clone(&app.ready);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
         let stopped = async {

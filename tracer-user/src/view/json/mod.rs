@@ -5,6 +5,7 @@
 //! means "not known" or "this kernel has none", never zero.
 
 mod audit;
+mod list;
 mod task;
 mod trace;
 mod write;
@@ -18,6 +19,7 @@ use super::{
 use crate::model::{Actor, Contributors, Creator, Namespace, People, Person, Reaper};
 
 pub use audit::{AuditJson, CheckJson, DriftJson, audit};
+pub use list::list;
 pub use trace::{Notice, Record, notice, transition};
 pub use write::{write_line, write_pretty};
 

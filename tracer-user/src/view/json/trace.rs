@@ -231,11 +231,10 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
 
 /// The line of a notice.
 pub fn notice(notice: &engine::Notice, at: Timestamp) -> Record {
-    let (event, notice) = match *notice {
-        engine::Notice::Lost { cause, count } => (EventName::Lost, Notice::Lost { cause, count }),
-        engine::Notice::Resync { corrections } => {
-            (EventName::Resync, Notice::Resync { corrections })
-        }
+    let event = EventName::of_notice(notice);
+    let notice = match *notice {
+        engine::Notice::Lost { cause, count } => Notice::Lost { cause, count },
+        engine::Notice::Resync { corrections } => Notice::Resync { corrections },
     };
     Record {
         schema: SCHEMA,

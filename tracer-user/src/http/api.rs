@@ -1,0 +1,152 @@
+//! `/api/v1`: what exists, and what happens, with everybody's names in it.
+//!
+//! That is nobody's business who merely reaches a port. So it is answered on
+//! sockets of this system, whose mode says who may open them, and over the
+//! network only if that was asked for, and then only while the file of
+//! `--web.config.file` keeps strangers out.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::get,
+};
+use jiff::Timestamp;
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::{Stream, StreamExt as _, wrappers::BroadcastStream};
+
+use super::{guard::Guard, listen::Peer};
+use crate::{
+    control::{self, Snapshot},
+    engine::Notice,
+    view::{
+        filter::EventName,
+        json::{self, Source},
+    },
+};
+
+/// What happens that a reader may be behind by, until it is told what it missed.
+pub const BEHIND: usize = 1024;
+
+/// The cause of a loss that is the reader's.
+const SLOW_READER: &str = "slow_reader";
+
+/// Something that happened, as everybody who reads is told.
+#[derive(Debug)]
+pub struct Told {
+    /// What kind of event.
+    pub name: EventName,
+    /// A line of `nslife trace --output json`.
+    pub line: String,
+}
+
+/// Where the answers come from.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Takes requests for pictures.
+    pub pictures: mpsc::Sender<control::Request>,
+    /// What happens. Whoever tells has the other end, and all streams end with
+    /// it.
+    pub events: broadcast::WeakSender<Arc<Told>>,
+    /// Whether there is anything to tell yet.
+    pub ready: Arc<AtomicBool>,
+    /// Who keeps strangers out, if it is answered over the network, too.
+    pub over_network: Option<Arc<Guard>>,
+}
+
+/// The routes.
+pub(super) fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/namespaces", get(namespaces))
+        .route("/api/v1/events", get(events))
+        .route_layer(from_fn_with_state(api.clone(), check))
+        .with_state(api)
+}
+
+/// Sends those away who are not to know.
+async fn check(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_known = match peer {
+        Peer::User(_) => true,
+        Peer::Address(_) | Peer::Unknown => api
+            .over_network
+            .as_ref()
+            .is_some_and(|guard| guard.authenticates()),
+    };
+    if !is_known {
+        let why = "answered on a Unix socket only (--web.listen-address unix:///PATH), or with \
+                   --web.api and a --web.config.file that keeps strangers out\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    if !api.ready.load(Ordering::Relaxed) {
+        return unavailable("it is still starting");
+    }
+    next.run(request).await
+}
+
+fn unavailable(why: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
+}
+
+/// Everything there is: `docs/schema/list.schema.json`.
+async fn namespaces(State(api): State<Api>) -> Response {
+    let picture: Arc<Snapshot> =
+        match control::given(&api.pictures, control::Request::Snapshot).await {
+            Ok(picture) => picture,
+            Err(why) => return unavailable(&why),
+        };
+    let shown = picture.in_order();
+    match serde_json::to_string(&json::list(&picture, &shown, Source::Daemon)) {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+/// What happens from now on, each a server-sent event of its name:
+/// `docs/schema/trace.schema.json`.
+async fn events(State(api): State<Api>) -> Response {
+    match api.events.upgrade() {
+        Some(events) => Sse::new(told(events.subscribe()))
+            .keep_alive(KeepAlive::default())
+            .into_response(),
+        None => unavailable("it is stopping"),
+    }
+}
+
+fn told(events: broadcast::Receiver<Arc<Told>>) -> impl Stream<Item = Result<Event, Infallible>> {
+    BroadcastStream::new(events).map(|told| {
+        Ok(match told {
+            Ok(told) => Event::default().event(told.name.name()).data(&told.line),
+            Err(missed) => lost(&missed),
+        })
+    })
+}
+
+/// What somebody is told who read too slowly.
+fn lost(missed: &tokio_stream::wrappers::errors::BroadcastStreamRecvError) -> Event {
+    let tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged(count) = *missed;
+    let cause = SLOW_READER;
+    let notice = json::notice(&Notice::Lost { cause, count }, Timestamp::now());
+    let event = Event::default().event(EventName::Lost.name());
+    match serde_json::to_string(&notice) {
+        Ok(line) => event.data(line),
+        Err(error) => event.comment(error.to_string()),
+    }
+}
