@@ -15,7 +15,7 @@ use crate::{
     doing,
     emit::{self, kind_of, owner_of},
     known::{Known, Reading, Watched, observe, remember, unreport},
-    mem::{number, offset, opaque, read},
+    mem::{forget, number, offset, read},
     select,
     twins::programs,
 };
@@ -33,7 +33,7 @@ pub fn observe_count(known: *mut Known, key: u64) -> Reading {
 }
 
 /// What climbs from owner to owner. The verifier is to know nothing of it, see
-/// [`opaque`].
+/// [`forget`].
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Climb {
@@ -106,6 +106,7 @@ fn step(climb: &mut Climb) -> i64 {
     climb.is_first = 0;
     climb.key = owner_of(key, kind);
     climb.kind = NsKind::User as u32;
+    forget(climb);
     i64::from(climb.key == 0)
 }
 
@@ -125,7 +126,7 @@ fn changed(ctx: &FExitContext, rises: bool) {
     let Some(kind) = kind_of(key) else {
         return;
     };
-    let mut climb = opaque(&Climb {
+    let mut climb = Climb {
         key,
         kind: kind as u32,
         own_deed: select::own_deed(),
@@ -134,7 +135,8 @@ fn changed(ctx: &FExitContext, rises: bool) {
         is_first: 1,
         has_pulled: 0,
         reserved: 0,
-    });
+    };
+    forget(&mut climb);
     // SAFETY: the callback has the signature that the helper documents, and
     // the context outlives the call.
     unsafe {

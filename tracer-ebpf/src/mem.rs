@@ -91,6 +91,22 @@ pub fn opaque<T: Copy>(value: &T) -> T {
     peek((&raw const *value) as u64, 0)
 }
 
+/// As [`opaque`], in place. A loop whose state is forgotten in each step looks
+/// the same to the verifier in each, which some kernels (6.19) insist on before
+/// they stop looking.
+#[inline(always)]
+pub fn forget<T: Copy>(value: &mut T) {
+    let copy = *value;
+    // SAFETY: the helper copies a value on the stack over itself.
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut *value).cast(),
+            size_of::<T>() as u32,
+            (&raw const copy).cast(),
+        );
+    }
+}
+
 /// As [`read`], with an answer for kernels that have no such field.
 #[inline(always)]
 pub fn read_or<T: Copy>(base: u64, offset: u32, absent: T) -> T {
