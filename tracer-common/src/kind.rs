@@ -39,6 +39,19 @@ impl NsKind {
         Self::Time,
     ];
 
+    /// All types, in the order in which a thread that asks for several makes
+    /// them: `create_user_ns`, then the calls in `create_new_namespaces`.
+    pub const AS_MADE: [Self; Self::COUNT] = [
+        Self::User,
+        Self::Mnt,
+        Self::Uts,
+        Self::Ipc,
+        Self::Pid,
+        Self::Cgroup,
+        Self::Net,
+        Self::Time,
+    ];
+
     /// The name under `/proc/PID/ns`.
     pub const fn name(self) -> &'static str {
         match self {

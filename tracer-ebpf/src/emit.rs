@@ -380,8 +380,11 @@ pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> i32 {
             let slot = (&raw mut (*info).slots).cast::<u64>().add(index);
             let inum = (&raw mut (*info).inums).cast::<u32>().add(index);
             *slot = common;
-            // Where the kernel lacks the type there is nothing to be read.
-            *inum = peek(common, offset!(ns_inum));
+            *inum = if common == 0 {
+                0
+            } else {
+                read(common, offset!(ns_inum))
+            };
             index += 1;
         }
     }

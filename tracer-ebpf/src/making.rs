@@ -1,8 +1,6 @@
 //! How long it takes to make namespaces, and which could not be made.
 //!
-//! A thread makes one after the other: a user namespace first
-//! (`create_user_ns`), then the others in the order in which
-//! `create_new_namespaces` calls the `copy_*` of each type. So each took as long
+//! A thread makes one after the other ([`NsKind::AS_MADE`]). So each took as long
 //! as it was since the one before, and if there is an error it is about the
 //! first that is not there yet.
 
@@ -23,28 +21,6 @@ use crate::{
     maps::{MAKING, count},
     mem::number,
     select,
-};
-
-/// The order in which `create_new_namespaces` makes them.
-const ORDER: [NsKind; 7] = [
-    NsKind::Mnt,
-    NsKind::Uts,
-    NsKind::Ipc,
-    NsKind::Pid,
-    NsKind::Cgroup,
-    NsKind::Net,
-    NsKind::Time,
-];
-
-/// The `CLONE_NEW*` of all of them.
-const ALL_BUT_USER: u64 = {
-    let mut flags = 0;
-    let mut index = 0;
-    while index < ORDER.len() {
-        flags |= ORDER[index].clone_flag() as u64;
-        index += 1;
-    }
-    flags
 };
 
 /// Largest value that the kernel returns as an error (`MAX_ERRNO`).
@@ -111,15 +87,15 @@ fn end(result: i64) {
     if !is_error(result) {
         return;
     }
-    let mut kind = NsKind::User;
-    let mut index = ORDER.len();
-    while index > 0 {
-        index -= 1;
-        if left & u64::from(ORDER[index].clone_flag()) != 0 {
-            kind = ORDER[index];
+    let mut index = 0;
+    while index < NsKind::COUNT {
+        let kind = NsKind::AS_MADE[index];
+        if left & u64::from(kind.clone_flag()) != 0 {
+            failed(kind, result.unsigned_abs() as u32);
+            return;
         }
+        index += 1;
     }
-    failed(kind, result.unsigned_abs() as u32);
 }
 
 #[inline(always)]
@@ -141,10 +117,8 @@ fn failed(kind: NsKind, errno: u32) {
 /// entered. A `setns` copies an nsproxy this way, without anything new in it.
 #[fentry]
 pub fn making_begins(ctx: FEntryContext) -> i32 {
-    let flags = number(&ctx, 0) & ALL_BUT_USER;
-    if flags != 0 {
-        begin(flags);
-    }
+    // If there is a user namespace among them, it is there already.
+    begin(number(&ctx, 0) & !u64::from(NsKind::User.clone_flag()));
     0
 }
 

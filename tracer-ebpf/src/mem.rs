@@ -83,17 +83,10 @@ pub fn peek<T: Copy>(base: u64, offset: u32) -> T {
     }
 }
 
-/// A copy of a value on the stack, of which the verifier knows nothing. Whatever
-/// it knows it follows: where the same code runs with this value and with
-/// that, as in the steps of a loop, it looks at the code once for each.
-#[inline(always)]
-pub fn opaque<T: Copy>(value: &T) -> T {
-    peek((&raw const *value) as u64, 0)
-}
-
-/// As [`opaque`], in place. A loop whose state is forgotten in each step looks
-/// the same to the verifier in each, which some kernels (6.19) insist on before
-/// they stop looking.
+/// Has the verifier forget what it knows of a value on the stack. Whatever it
+/// knows it follows: where the same code runs with this value and with that, as
+/// in the steps of a loop, it looks at the code once for each. Some kernels (6.19)
+/// stop looking only if it is forgotten in each step.
 #[inline(always)]
 pub fn forget<T: Copy>(value: &mut T) {
     let copy = *value;

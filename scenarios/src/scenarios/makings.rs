@@ -21,18 +21,6 @@ use crate::{
 /// Where the daemon listens.
 const PORT: u16 = 19633;
 
-/// The order in which the kernel makes them.
-const ORDER: [NsKind; 8] = [
-    NsKind::User,
-    NsKind::Mnt,
-    NsKind::Uts,
-    NsKind::Ipc,
-    NsKind::Pid,
-    NsKind::Cgroup,
-    NsKind::Net,
-    NsKind::Time,
-];
-
 /// One of each type is made, with the time that took; then one of each type cannot be made, the
 /// user having as many as the limit allows: together with one that can, and before one that could.
 /// Trace and metrics say who wanted which.
@@ -40,7 +28,7 @@ pub(super) fn limits_are_hit(world: &World) -> Result<()> {
     let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
     let from = world.trace.log.len();
     let maker = Puppet::start("maker")?;
-    maker.unshare(&ORDER)?;
+    maker.unshare(&NsKind::AS_MADE)?;
     let made = |text: &str| -> Result<bool> {
         let line: Value = serde_json::from_str(text)?;
         let by_maker = line["actor"]["pid"] == maker.pid && line["event"] == "created";
@@ -58,14 +46,15 @@ pub(super) fn limits_are_hit(world: &World) -> Result<()> {
         for line in lines {
             count += usize::from(made(&line.text)?);
         }
-        Ok((count == ORDER.len()).then_some(()))
+        Ok((count == NsKind::COUNT).then_some(()))
     })?;
     all.context("not all creations were told")?;
     maker.end()?;
 
     let wanting = Puppet::start("wanting")?;
-    for (index, &kind) in ORDER.iter().enumerate() {
-        let around = &ORDER[index.saturating_sub(1)..ORDER.len().min(index + 2)];
+    for (index, &kind) in NsKind::AS_MADE.iter().enumerate() {
+        let around = index.saturating_sub(1)..NsKind::COUNT.min(index + 2);
+        let around = &NsKind::AS_MADE[around];
         let from = world.trace.log.len();
         let limit = format!("/proc/sys/user/max_{}_namespaces", kind.name());
         let before = fs::read_to_string(&limit).context(limit.clone())?;

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     emit::{common_of, is_namespace, now},
     maps::{NSFS_SUPERBLOCK, WALK_CURSOR, WALK_SCRATCH},
-    mem::{LAYOUT, constant, current, kind_layout, offset, opaque, peek, read, read_or},
+    mem::{LAYOUT, constant, current, forget, kind_layout, offset, peek, read, read_or},
     procfs,
 };
 
@@ -42,7 +42,7 @@ const PROC_MAGIC: u64 = 0x9fa0;
 const MQUEUE_MAGIC: u64 = 0x1980_0202;
 
 /// How far a pass along a ring has come. The verifier is to know nothing of it,
-/// see [`opaque`].
+/// see [`forget`].
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Place {
@@ -251,12 +251,13 @@ extern "C" fn walk_ring(context: *const TaskContext) -> i32 {
         )
     };
     let anchor = anchor(ring);
-    let at = opaque(&Place {
+    let mut at = Place {
         anchor,
         node: if state == RING_START { anchor } else { node },
         ring,
         state: RING_NONE,
-    });
+    };
+    forget(&mut at);
     let mut pass = Pass { out, at, written };
     if pass.at.anchor != 0 {
         // `list_head.prev` comes second.
