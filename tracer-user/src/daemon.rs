@@ -177,17 +177,15 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     let listeners = listen(&config.listen).await?;
     let control = open(&config.control).map_err(DaemonError::Control)?;
     let addresses: Vec<_> = listeners.iter().map(Listener::address).collect();
-    let ready = Arc::new(AtomicBool::new(false));
     let (requests, asked) = mpsc::channel(REQUESTS);
     let (events, _) = broadcast::channel(BEHIND);
     let app = App {
         metrics: Arc::new(Metrics::new(config.version)),
-        ready: Arc::clone(&ready),
+        ready: Arc::new(AtomicBool::new(false)),
         telemetry_path: config.telemetry_path,
         api: Api {
             pictures: requests.clone(),
             events: events.downgrade(),
-            ready,
             over_network: guard.clone().filter(|_| config.api),
         },
     };

@@ -7,10 +7,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use axum::{
@@ -26,9 +23,12 @@ use axum::{
 };
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
-use tokio_stream::{Stream, StreamExt as _, wrappers::BroadcastStream};
+use tokio_stream::{
+    Stream, StreamExt as _,
+    wrappers::{BroadcastStream, errors::BroadcastStreamRecvError},
+};
 
-use super::{guard::Guard, listen::Peer};
+use super::{App, guard::Guard, listen::Peer};
 use crate::{
     control::{self, Snapshot},
     engine::Notice,
@@ -61,31 +61,29 @@ pub struct Api {
     /// What happens. Whoever tells has the other end, and all streams end with
     /// it.
     pub events: broadcast::WeakSender<Arc<Told>>,
-    /// Whether there is anything to tell yet.
-    pub ready: Arc<AtomicBool>,
     /// Who keeps strangers out, if it is answered over the network, too.
     pub over_network: Option<Arc<Guard>>,
 }
 
-/// The routes.
-pub(super) fn router(api: Api) -> Router {
+/// The routes, for [`router`](super::router) to add to.
+pub(super) fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/api/v1/namespaces", get(namespaces))
         .route("/api/v1/events", get(events))
-        .route_layer(from_fn_with_state(api.clone(), check))
-        .with_state(api)
+        .route_layer(from_fn_with_state(app.clone(), check))
 }
 
 /// Sends those away who are not to know.
 async fn check(
-    State(api): State<Api>,
+    State(app): State<App>,
     Extension(peer): Extension<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
     let is_known = match peer {
         Peer::User(_) => true,
-        Peer::Address(_) | Peer::Unknown => api
+        Peer::Address(_) | Peer::Unknown => app
+            .api
             .over_network
             .as_ref()
             .is_some_and(|guard| guard.authenticates()),
@@ -95,7 +93,7 @@ async fn check(
                    --web.api and a --web.config.file that keeps strangers out\n";
         return (StatusCode::FORBIDDEN, why).into_response();
     }
-    if !api.ready.load(Ordering::Relaxed) {
+    if !app.ready.load(Ordering::Relaxed) {
         return unavailable("it is still starting");
     }
     next.run(request).await
@@ -106,9 +104,9 @@ fn unavailable(why: &str) -> Response {
 }
 
 /// Everything there is: `docs/schema/list.schema.json`.
-async fn namespaces(State(api): State<Api>) -> Response {
+async fn namespaces(State(app): State<App>) -> Response {
     let picture: Arc<Snapshot> =
-        match control::given(&api.pictures, control::Request::Snapshot).await {
+        match control::given(&app.api.pictures, control::Request::Snapshot).await {
             Ok(picture) => picture,
             Err(why) => return unavailable(&why),
         };
@@ -121,8 +119,8 @@ async fn namespaces(State(api): State<Api>) -> Response {
 
 /// What happens from now on, each a server-sent event of its name:
 /// `docs/schema/trace.schema.json`.
-async fn events(State(api): State<Api>) -> Response {
-    match api.events.upgrade() {
+async fn events(State(app): State<App>) -> Response {
+    match app.api.events.upgrade() {
         Some(events) => Sse::new(told(events.subscribe()))
             .keep_alive(KeepAlive::default())
             .into_response(),
@@ -134,14 +132,13 @@ fn told(events: broadcast::Receiver<Arc<Told>>) -> impl Stream<Item = Result<Eve
     BroadcastStream::new(events).map(|told| {
         Ok(match told {
             Ok(told) => Event::default().event(told.name.name()).data(&told.line),
-            Err(missed) => lost(&missed),
+            Err(BroadcastStreamRecvError::Lagged(count)) => lost(count),
         })
     })
 }
 
 /// What somebody is told who read too slowly.
-fn lost(missed: &tokio_stream::wrappers::errors::BroadcastStreamRecvError) -> Event {
-    let tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged(count) = *missed;
+fn lost(count: u64) -> Event {
     let cause = SLOW_READER;
     let notice = json::notice(&Notice::Lost { cause, count }, Timestamp::now());
     let event = Event::default().event(EventName::Lost.name());

@@ -53,15 +53,14 @@ pub struct App {
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    let api = api::router(app.api.clone());
     Router::new()
         .route("/", get(landing))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route(app.telemetry_path.as_str(), get(metrics))
-        .with_state(app)
-        .merge(api)
+        .merge(api::routes(&app))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .with_state(app)
 }
 
 async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {

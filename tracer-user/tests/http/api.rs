@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use nslife::{
     control::{Request, Snapshot},
     engine::Limits,
-    http::{BEHIND, Guard, LiveConfig, Told},
+    http::{App, BEHIND, Guard, LiveConfig, Told},
     view::filter::EventName,
 };
 use serde_json::Value;
@@ -20,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::server::{Ends, PATIENCE, app, serve_at};
+use crate::server::{Ends, Listening, PATIENCE, app, listen};
 
 /// `user:secret`
 const PASSWORD: &str = "Authorization: Basic dXNlcjpzZWNyZXQ=\r\n";
@@ -75,15 +76,26 @@ async fn ask(
 
 const END: &str = "what is never said";
 
-#[tokio::test]
-async fn pictures_are_for_those_of_this_system() {
+/// Serves an app at this address.
+async fn serve(address: &str, app: App, guard: Option<Arc<Guard>>) -> Listening {
+    listen(address, app, guard, 16, PATIENCE).await
+}
+
+/// A folder, a socket in it, and the address of that.
+fn socket() -> (TempDir, PathBuf, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("web.sock");
-    let address = format!("unix://{}", path.display()).parse().unwrap();
+    let address = format!("unix://{}", path.display());
+    (folder, path, address)
+}
+
+#[tokio::test]
+async fn pictures_are_for_those_of_this_system() {
+    let (_folder, path, address) = socket();
     let (app, ends) = app("/metrics", None);
     let _events = answering(ends);
-    let (unix, stop_unix) = serve_at(&address, app.clone(), None).await;
-    let (tcp, stop_tcp) = serve_at(&"127.0.0.1:0".parse().unwrap(), app.clone(), None).await;
+    let unix = serve(&address, app.clone(), None).await;
+    let tcp = serve("127.0.0.1:0", app.clone(), None).await;
     let over_unix = async |path_of: &str| {
         ask(UnixStream::connect(&path).await.unwrap(), path_of, "", END).await
     };
@@ -102,9 +114,8 @@ async fn pictures_are_for_those_of_this_system() {
         assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
         assert!(answer.contains("--web.api"), "{answer}");
     }
-    drop((stop_unix, stop_tcp));
-    unix.task.await.unwrap();
-    tcp.task.await.unwrap();
+    unix.end().await;
+    tcp.end().await;
 }
 
 #[tokio::test]
@@ -117,7 +128,7 @@ async fn over_the_network_they_take_a_password_as_long_as_there_is_one() {
     let (app, ends) = app("/metrics", Some(Arc::clone(&guard)));
     let _events = answering(ends);
     app.ready.store(true, Ordering::Relaxed);
-    let (tcp, stop) = serve_at(&"127.0.0.1:0".parse().unwrap(), app, Some(guard)).await;
+    let tcp = serve("127.0.0.1:0", app, Some(guard)).await;
     let status = async |headers: &str| {
         let stream = TcpStream::connect(&tcp.at).await.unwrap();
         let answer = ask(stream, "/api/v1/namespaces", headers, END).await;
@@ -132,19 +143,16 @@ async fn over_the_network_they_take_a_password_as_long_as_there_is_one() {
         }
     };
     timeout(PATIENCE, open).await.unwrap();
-    drop(stop);
-    tcp.task.await.unwrap();
+    tcp.end().await;
 }
 
 #[tokio::test]
 async fn events_come_as_they_happen_and_end_with_whoever_tells() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("web.sock");
-    let address = format!("unix://{}", path.display()).parse().unwrap();
+    let (_folder, path, address) = socket();
     let (app, ends) = app("/metrics", None);
     app.ready.store(true, Ordering::Relaxed);
     let events = answering(ends);
-    let (unix, stop) = serve_at(&address, app, None).await;
+    let unix = serve(&address, app, None).await;
     let tell = |line: &str| {
         let told = Told {
             name: EventName::Switched,
@@ -180,6 +188,5 @@ async fn events_come_as_they_happen_and_end_with_whoever_tells() {
         "what was missed is told"
     );
     assert!(answer.contains("{\"number\":7}"));
-    drop(stop);
-    unix.task.await.unwrap();
+    unix.end().await;
 }

@@ -8,12 +8,12 @@ use std::{
 
 use nslife::{
     control::Request,
-    http::{self, Api, App, BEHIND, Guard, ListenAddress, Listener, Places, Site, Told},
+    http::{self, Api, App, BEHIND, Guard, ListenAddress, Places, Site, Told},
     view::metrics::Metrics,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
@@ -26,8 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) ready: Arc<AtomicBool>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    listening: Listening,
 }
 
 pub(crate) async fn server(telemetry_path: &str, drain: Duration) -> Server {
@@ -42,50 +41,60 @@ pub(crate) struct Ends {
 
 /// What is answered, `/api/v1` over the network, too, if there is a guard for it.
 pub(crate) fn app(telemetry_path: &str, api_guard: Option<Arc<Guard>>) -> (App, Ends) {
-    let ready = Arc::new(AtomicBool::new(false));
     let (pictures, asked) = mpsc::channel(8);
     let (events, _) = broadcast::channel(BEHIND);
     let app = App {
         metrics: Arc::new(Metrics::new("1.2.3")),
-        ready: Arc::clone(&ready),
+        ready: Arc::new(AtomicBool::new(false)),
         telemetry_path: telemetry_path.parse().unwrap(),
         api: Api {
             pictures,
             events: events.downgrade(),
-            ready,
             over_network: api_guard,
         },
     };
     (app, Ends { asked, events })
 }
 
-/// Serves an app at this address until the sender is gone.
-pub(crate) async fn serve_at(
-    address: &ListenAddress,
+/// A server somewhere, until it is ended.
+pub(crate) struct Listening {
+    pub(crate) at: String,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// Listens at an address, and lets in whom the guard lets in, so many at a time.
+pub(crate) async fn listen(
+    address: &str,
     app: App,
     guard: Option<Arc<Guard>>,
-) -> (Listening, oneshot::Sender<()>) {
+    places: usize,
+    drain: Duration,
+) -> Listening {
+    let address: ListenAddress = address.parse().unwrap();
     let listener = address.bind().await.unwrap();
     let at = listener.address();
     let (stop, stopped) = oneshot::channel();
     let site = Site {
         router: http::router(app),
         guard,
-        places: Places::new(16),
+        places: Places::new(places),
     };
     let task = tokio::spawn(async move {
         let stopped = async {
             let _ = stopped.await;
         };
-        http::serve(listener, site, stopped, PATIENCE).await;
+        http::serve(listener, site, stopped, drain).await;
     });
-    (Listening { at, task }, stop)
+    Listening { at, stop, task }
 }
 
-/// A server somewhere.
-pub(crate) struct Listening {
-    pub(crate) at: String,
-    pub(crate) task: JoinHandle<()>,
+impl Listening {
+    /// Has it stop, and waits for that.
+    pub(crate) async fn end(self) {
+        drop(self.stop);
+        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+    }
 }
 
 /// One that lets in whom it is told to, so many at a time.
@@ -95,27 +104,13 @@ pub(crate) async fn guarded(
     guard: Option<Arc<Guard>>,
     places: usize,
 ) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let (app, _) = app(telemetry_path, None);
     let ready = Arc::clone(&app.ready);
-    let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(async move {
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        let site = Site {
-            router: http::router(app),
-            guard,
-            places: Places::new(places),
-        };
-        http::serve(Listener::Tcp(listener), site, stopped, drain).await;
-    });
+    let listening = listen("127.0.0.1:0", app, guard, places, drain).await;
     Server {
-        address,
+        address: listening.at.parse().unwrap(),
         ready,
-        stop,
-        task,
+        listening,
     }
 }
 
@@ -139,7 +134,6 @@ impl Server {
 
     /// Has it stop, and waits for that.
     pub(crate) async fn end(self) {
-        drop(self.stop);
-        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+        self.listening.end().await;
     }
 }
