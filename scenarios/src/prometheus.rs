@@ -26,6 +26,11 @@ const VARIABLE: &str = "NSLIFE_PROMETHEUS";
 /// Where Prometheus listens.
 const ADDRESS: &str = "127.0.0.1:9090";
 
+/// An entry under `scrape_configs` for a daemon at this address, over plain HTTP.
+pub(crate) fn job(address: &str) -> String {
+    format!("- job_name: nslife\n  static_configs: [{{targets: ['{address}']}}]\n")
+}
+
 /// A program of Prometheus.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
     match env::var_os(VARIABLE) {

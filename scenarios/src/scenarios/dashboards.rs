@@ -15,7 +15,7 @@ use crate::{
     daemon::Daemon,
     expect::same,
     process::{Finally, poll_until},
-    prometheus::{Course, Prometheus},
+    prometheus::{Course, Prometheus, job},
     puppet::Puppet,
     world::World,
 };
@@ -60,11 +60,7 @@ pub(super) fn they_find_something(world: &World) -> Result<String> {
     });
     let options = ["--audit.interval", "2"];
     let daemon = Daemon::start_tuned(&world.nslife, &world.results, PORT, &options)?;
-    let jobs = format!(
-        "- job_name: nslife\n  static_configs: [{{targets: ['{}']}}]\n",
-        daemon.address
-    );
-    let prometheus = Prometheus::start_with_rules(&jobs, &rules::FILES)?;
+    let prometheus = Prometheus::start_with_rules(&job(&daemon.address), &rules::FILES)?;
     prometheus.answers(r#"up{job="nslife"}"#, 1.0)?;
     let from = now()?;
     workload(&prometheus)?;

@@ -11,7 +11,7 @@ use tracer_common::kind::NsKind::Net;
 use super::{holders, lives::WHOLE};
 use crate::{
     process::run,
-    prometheus::{Prometheus, tool},
+    prometheus::{Prometheus, job, tool},
     stage::Stage,
     world::World,
 };
@@ -39,10 +39,7 @@ pub(super) fn promtool_is_content(world: &World) -> Result<()> {
 
 /// What was done is what queries find.
 pub(super) fn prometheus_finds_what_was_done(world: &World) -> Result<()> {
-    let prometheus = Prometheus::start(&format!(
-        "- job_name: nslife\n  static_configs: [{{targets: ['{}']}}]\n",
-        world.daemon()?.address
-    ))?;
+    let prometheus = Prometheus::start(&job(&world.daemon()?.address))?;
     prometheus.answers(r#"up{job="nslife"}"#, 1.0)?;
     let active = prometheus
         .ask(ACTIVE)?
