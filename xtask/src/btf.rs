@@ -1,6 +1,6 @@
 //! `cargo xtask btf`: how each kernel of the matrix describes itself, for tests that need no kernel.
 
-use std::{collections::BTreeMap, fs, io, path::Path, process::ExitCode};
+use std::{collections::BTreeMap, fs, io, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -8,9 +8,8 @@ use clap::Args;
 use crate::{
     build,
     kernels::{Kernel, Series},
-    process::Chatter,
     project::Project,
-    vm::{Builds, HardwareOptions, Workshop, output_of},
+    vm::{HardwareOptions, Workshop, output_of},
 };
 
 /// The package, and its program, that reduces a kernel's BTF.
@@ -21,6 +20,9 @@ const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 const FOLDER: &str = "tracer-user/tests/btf";
 /// A file there that says which kernel each of them is of.
 const INDEX: &str = "kernels.txt";
+
+/// How long it may take.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Read the BTF of kernels, minimized, into the files that tests of nslife use.
 ///
@@ -40,18 +42,13 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let hardware = options.hardware.resolve();
     let project = Project::open()?;
     let minimizer = build::program(&project, MINIMIZER, MINIMIZER)?;
-    let workshop = Workshop::set_up(
-        project,
-        &hardware.accelerator,
-        Builds::Fresh,
-        Chatter::OnFailure,
-    )?;
+    let workshop = Workshop::fresh(project, &hardware)?;
     let folder = workshop.project.root.join(FOLDER);
     fs::create_dir_all(&folder)?;
     for series in Series::or_all(options.kernels) {
         let kernel = Kernel::get(&workshop.project.cache, series)?;
         let command = vec![minimizer.clone().into(), KERNEL_BTF.into()];
-        let btf = output_of(&workshop, &kernel, &hardware, command)?;
+        let btf = output_of(&workshop, &kernel, &hardware, command, TIMEOUT)?;
         fs::write(folder.join(format!("{series}.btf")), &btf)?;
         record(&folder.join(INDEX), series, &kernel.package)?;
         println!("{series}  {} bytes  {}", btf.len(), kernel.package);

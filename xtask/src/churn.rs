@@ -13,18 +13,11 @@ use anyhow::{Context as _, Result};
 use clap::{Args, value_parser};
 
 use crate::{
-    build,
     kernels::{Kernel, Series},
-    process::Chatter,
     project::Project,
-    vm::{Builds, HardwareOptions, Outcome, Run, Workshop},
+    scenario_program,
+    vm::{Errand, HardwareOptions, Outcome, Workshop, variable},
 };
-
-/// The package and the program that churn is a part of, and the variable that names a folder for
-/// what it leaves.
-const PACKAGE: &str = "scenarios";
-const PROGRAM: &str = "nslife-scenarios";
-const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
 
 /// What `cargo xtask test` plays on each kernel: a first one, and every seed that has found
 /// something. Add yours with what it found.
@@ -103,41 +96,26 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
 
     let project = Project::open()?;
     let hardware = options.hardware.with_processors(CPUS);
-    let program = build::program(&project, PACKAGE, PROGRAM)?;
-    let workshop = Workshop::set_up(
-        project,
-        &hardware.accelerator,
-        Builds::Fresh,
-        Chatter::OnFailure,
-    )?;
+    let program = scenario_program::build(&project)?;
+    let workshop = Workshop::fresh(project, &hardware)?;
     let kernel = Kernel::get(&workshop.project.cache, series)?;
     let folder = workshop
         .project
         .target
         .join(format!("nslife-results/churn-{series}"));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let results = folder
-        .to_str()
-        .context("the target folder's path is not text")?;
     let mut command = vec![program.into(), "churn".into()];
     command.extend(what.split(' ').map(OsString::from));
-    let job = workshop.job(
-        series,
+    let errand = Errand {
         command,
-        &[(RESULTS_VARIABLE.to_owned(), results.to_owned())],
-        std::slice::from_ref(&folder),
-        workshop.project.root.clone(),
-    )?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel: &kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware: &hardware,
+        variables: &[variable(scenario_program::RESULTS, &folder)?],
+        shares: std::slice::from_ref(&folder),
+        folder: workshop.project.root.clone(),
         kernel_arguments: "",
         timeout: Duration::from_secs(timeout),
     };
-    match run.run(&mut io::stdout(), &mut io::stderr())? {
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+    match errand.run(&workshop, &kernel, &hardware, &mut stdout, &mut stderr)? {
         Outcome::Exited(0) => return Ok(ExitCode::SUCCESS),
         Outcome::Exited(_) => {}
         Outcome::Interrupted(signal) => return Ok(ExitCode::from(128 + signal)),

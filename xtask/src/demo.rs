@@ -19,7 +19,7 @@ use crate::{
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, run as run_command},
     project::Project,
-    vm::{Builds, Hardware, HardwareOptions, Outcome, Run, Workshop},
+    vm::{Errand, Hardware, HardwareOptions, Outcome, Workshop},
 };
 
 /// The kernel of the virtual machine, if nobody chooses.
@@ -115,12 +115,7 @@ fn in_a_machine(
     series: Series,
     hardware: &Hardware,
 ) -> Result<ExitCode> {
-    let workshop = Workshop::set_up(
-        project,
-        &hardware.accelerator,
-        Builds::Fresh,
-        Chatter::OnFailure,
-    )?;
+    let workshop = Workshop::fresh(project, hardware)?;
     let kernel = Kernel::get(&workshop.project.cache, series)?;
     eprintln!("xtask: booting a virtual machine of {}", kernel.package);
     // The machine's output is a pipe to the programs in it, whatever it is here.
@@ -129,17 +124,16 @@ fn in_a_machine(
         variables.push(("CLICOLOR_FORCE".to_owned(), "1".to_owned()));
     }
     let command: Vec<OsString> = vec![demo.into()];
-    let job = workshop.job(series, command, &variables, &[], env::current_dir()?)?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel: &kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware,
+    let errand = Errand {
+        command,
+        variables: &variables,
+        shares: &[],
+        folder: env::current_dir()?,
         kernel_arguments: "",
         timeout: TIMEOUT,
     };
-    match run.run(&mut io::stdout(), &mut io::stderr())? {
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+    match errand.run(&workshop, &kernel, hardware, &mut stdout, &mut stderr)? {
         Outcome::Exited(status) => Ok(ExitCode::from(status)),
         Outcome::Interrupted(signal) => Ok(ExitCode::from(128 + signal)),
         Outcome::TimedOut(logs) => bail!("not done after {} s{logs}", TIMEOUT.as_secs()),

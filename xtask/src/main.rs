@@ -24,6 +24,7 @@ mod project;
 mod prometheus;
 mod qemu;
 mod record;
+mod scenario_program;
 mod static_programs;
 mod test;
 mod toolchain;

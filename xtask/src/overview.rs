@@ -7,16 +7,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
-    build, ebpf,
+    ebpf,
     kernels::{Kernel, Series},
     process::{Chatter, host_cargo, stdout_of},
     project::Project,
-    prometheus,
-    vm::{Builds, Hardware, HardwareOptions, Outcome, Run, Workshop},
+    prometheus, scenario_program,
+    vm::{Errand, Hardware, HardwareOptions, Workshop, variable},
 };
 
 /// The scenario that fills Prometheus and asks it, and the file that it leaves.
@@ -44,13 +44,8 @@ pub(crate) struct Options {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let hardware = options.hardware.resolve();
-    let program = build::program(&project, "scenarios", "nslife-scenarios")?;
-    let workshop = Workshop::set_up(
-        project,
-        &hardware.accelerator,
-        Builds::Fresh,
-        Chatter::OnFailure,
-    )?;
+    let program = scenario_program::build(&project)?;
+    let workshop = Workshop::fresh(project, &hardware)?;
     let folder = workshop.project.target.join("nslife-results/overview");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     run_scenario(&workshop, program, options.kernel, &hardware, &folder)?;
@@ -72,36 +67,20 @@ fn run_scenario(
 ) -> Result<()> {
     let kernel = Kernel::get(&workshop.project.cache, series)?;
     let prometheus = prometheus::find_or_fetch(&workshop.project.cache)?;
-    let variable = |name: &str, path: &Path| {
-        let value = path.to_str().context("a folder's path is not text")?;
-        anyhow::Ok((name.to_owned(), value.to_owned()))
-    };
-    let job = workshop.job(
-        series,
-        vec![program.into(), "--only".into(), SCENARIO.into()],
-        &[
-            variable("NSLIFE_RESULTS", folder)?,
-            variable("NSLIFE_PROMETHEUS", &prometheus)?,
+    let errand = Errand {
+        command: vec![program.into(), "--only".into(), SCENARIO.into()],
+        variables: &[
+            variable(scenario_program::RESULTS, folder)?,
+            variable(scenario_program::PROMETHEUS, &prometheus)?,
         ],
-        &[folder.to_owned()],
-        workshop.project.root.clone(),
-    )?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel: &kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware,
+        shares: &[folder.to_owned()],
+        folder: workshop.project.root.clone(),
         kernel_arguments: "",
         timeout: TIMEOUT,
     };
-    match run.run(&mut io::stderr(), &mut io::stderr())? {
-        Outcome::Exited(0) => Ok(()),
-        Outcome::Exited(status) => bail!("the scenario ended with status {status}"),
-        Outcome::Interrupted(signal) => bail!("interrupted by signal {signal}"),
-        Outcome::TimedOut(logs) => bail!("not done after {} s{logs}", TIMEOUT.as_secs()),
-        Outcome::Died(logs) => bail!("the machine died ({}){logs}", kernel.package),
-    }
+    let (mut stdout, mut stderr) = (io::stderr(), io::stderr());
+    let outcome = errand.run(workshop, &kernel, hardware, &mut stdout, &mut stderr)?;
+    outcome.has_to_be_success(&kernel, TIMEOUT)
 }
 
 /// The picture, as text.
@@ -118,9 +97,7 @@ fn draw(project: &Project, data: &Path) -> Result<String> {
             "draw",
         ])
         .arg("--target-dir")
-        .arg(&project.target)
-        .arg("--")
-        .arg(data)
-        .env("NSLIFE_EBPF_OBJECT", object);
-    stdout_of(&mut cargo)
+        .arg(&project.target);
+    ebpf::put_into(&mut cargo, project, &object);
+    stdout_of(cargo.arg("--").arg(data))
 }

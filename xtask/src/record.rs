@@ -1,7 +1,11 @@
 //! `cargo xtask record`: what the kernel programs say during a fixed play, on each kernel, kept for
 //! tests that need none.
 
-use std::{fs, process::ExitCode, time::Instant};
+use std::{
+    fs,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -9,13 +13,16 @@ use clap::Args;
 use crate::{
     build,
     kernels::{Kernel, Series},
-    process::Chatter,
     project::Project,
-    vm::{Builds, HardwareOptions, Workshop, output_of},
+    scenario_program,
+    vm::{HardwareOptions, Workshop, output_of},
 };
 
 /// Where the tests look for recordings.
 const FOLDER: &str = "tracer-user/tests/recordings";
+
+/// How long it may take.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Record what the kernel programs say on each kernel, for the tests that play it back.
 ///
@@ -35,13 +42,8 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let hardware = options.hardware.resolve();
     let recorder = build::program(&project, "recorder", "nslife-record")?;
-    let player = build::program(&project, "scenarios", "nslife-scenarios")?;
-    let workshop = Workshop::set_up(
-        project,
-        &hardware.accelerator,
-        Builds::Fresh,
-        Chatter::OnFailure,
-    )?;
+    let player = scenario_program::build(&project)?;
+    let workshop = Workshop::fresh(project, &hardware)?;
     let folder = workshop.project.root.join(FOLDER);
     let mut missing = Vec::new();
     for series in Series::or_all(options.kernels) {
@@ -55,7 +57,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
             }
         };
         let command = vec![recorder.clone().into(), player.clone().into()];
-        let recording = output_of(&workshop, &kernel, &hardware, command)?;
+        let recording = output_of(&workshop, &kernel, &hardware, command, TIMEOUT)?;
         let path = folder.join(format!("{series}.txt"));
         fs::write(&path, &recording).with_context(|| format!("cannot write {}", path.display()))?;
         println!(

@@ -1,8 +1,8 @@
 //! The part that runs in a virtual machine.
 
-use std::{env, ffi::OsString, io, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::{Extent, figure::Figure};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     process::Chatter,
     project::Project,
     static_programs,
-    vm::{Builds, Hardware, Outcome, Run, Workshop},
+    vm::{Builds, Hardware, Workshop, output_of},
 };
 
 /// How long it may take.
@@ -47,24 +47,10 @@ pub(super) fn measure(
         Extent::Short => command.push("--short".into()),
         Extent::Rounds(rounds) => command.extend(["--rounds".into(), rounds.to_string().into()]),
     }
-    let job = workshop.job(kernel.series, command, &[], &[], env::current_dir()?)?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware: &hardware,
-        kernel_arguments: "",
-        timeout: TIMEOUT,
-    };
-    let mut output = Vec::new();
-    let package = &kernel.package;
-    eprintln!("xtask: measuring in a virtual machine of {package}");
-    match run.run(&mut output, &mut io::stderr())? {
-        Outcome::Exited(0) => Figure::parse_all(&String::from_utf8_lossy(&output)),
-        Outcome::Exited(status) => bail!("{package}: the program ended with status {status}"),
-        Outcome::Interrupted(signal) => bail!("interrupted by signal {signal}"),
-        Outcome::TimedOut(logs) => bail!("{package}: not done after {TIMEOUT:?}{logs}"),
-        Outcome::Died(logs) => bail!("{package}: the machine died{logs}"),
-    }
+    eprintln!(
+        "xtask: measuring in a virtual machine of {}",
+        kernel.package
+    );
+    let output = output_of(&workshop, kernel, &hardware, command, TIMEOUT)?;
+    Figure::parse_all(&String::from_utf8_lossy(&output))
 }

@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -19,20 +19,11 @@ use super::report::{Entry, Verdict};
 use crate::{
     build, churn, install,
     kernels::{Kernel, Series},
-    process::{Chatter, host_cargo, run as run_command},
     project::Project,
     prometheus,
-    vm::{Builds, Hardware, Outcome, Run, Workshop},
+    scenario_program::{self, NAME},
+    vm::{Errand, Hardware, Outcome, Workshop, variable},
 };
-
-/// The package and the program that hold the scenarios.
-const PACKAGE: &str = "scenarios";
-const PROGRAM: &str = "nslife-scenarios";
-/// Tells the program where it may leave files for people to look at.
-const RESULTS_VARIABLE: &str = "NSLIFE_RESULTS";
-
-/// Tells it the folder with `prometheus` and `promtool`.
-const PROMETHEUS_VARIABLE: &str = "NSLIFE_PROMETHEUS";
 
 /// What the program is asked for in one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,15 +108,10 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
             Err(error) => entries.push(missing_kernel(series, &error, &plan.allow_missing)),
         }
     }
-    let program = build(&project)?;
+    let program = scenario_program::build(&project)?;
     // A scenario looks for it beside nslife.
     build::program(&project, "faults", "nslife-faults")?;
-    let workshop = Workshop::set_up(
-        project,
-        &plan.hardware.accelerator,
-        Builds::Fresh,
-        Chatter::OnFailure,
-    )?;
+    let workshop = Workshop::fresh(project, &plan.hardware)?;
 
     // The longest first, so that no machine is left to run alone for long.
     let jobs = plan
@@ -177,16 +163,6 @@ fn missing_kernel(series: Series, error: &anyhow::Error, allowed: &[Series]) -> 
         entry.detail.insert_str(0, "missing, which is allowed: ");
     }
     entry
-}
-
-fn build(project: &Project) -> Result<PathBuf> {
-    let mut cargo = host_cargo(&project.root);
-    cargo
-        .args(["build", "--release", "--package", PACKAGE, "--bin", PROGRAM])
-        .arg("--target-dir")
-        .arg(&project.target);
-    run_command(&mut cargo, Chatter::OnFailure)?;
-    Ok(project.target.join("release").join(PROGRAM))
 }
 
 /// Runs a suite on one kernel. Fails only if nothing more should be run.
@@ -242,39 +218,23 @@ fn run_suite(
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let prometheus = prometheus::find_or_fetch(&workshop.project.cache)?;
-    let variable = |name: &str, path: &Path| {
-        let value = path
-            .to_str()
-            .context("the target folder's path is not text")?;
-        anyhow::Ok((name.to_owned(), value.to_owned()))
-    };
     let mut command = vec![program.into()];
     command.extend(suite.arguments.iter().cloned());
     command.extend(["--output".into(), "json".into()]);
-    let job = workshop.job(
-        series,
+    let errand = Errand {
         command,
-        &[
-            variable(RESULTS_VARIABLE, &folder)?,
-            variable(PROMETHEUS_VARIABLE, &prometheus)?,
+        variables: &[
+            variable(scenario_program::RESULTS, &folder)?,
+            variable(scenario_program::PROMETHEUS, &prometheus)?,
         ],
-        std::slice::from_ref(&folder),
-        workshop.project.root.clone(),
-    )?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware: &plan.hardware,
+        shares: std::slice::from_ref(&folder),
+        folder: workshop.project.root.clone(),
         kernel_arguments: "",
         timeout: plan.timeout,
     };
     let mut stdout = Vec::new();
-    let outcome = run.run(
-        &mut stdout,
-        &mut File::create(folder.join(format!("{}.stderr", suite.name)))?,
-    )?;
+    let mut stderr = File::create(folder.join(format!("{}.stderr", suite.name)))?;
+    let outcome = errand.run(workshop, kernel, &plan.hardware, &mut stdout, &mut stderr)?;
     File::create(folder.join(format!("{}.json", suite.name)))?.write_all(&stdout)?;
     Ok((parse_results(&String::from_utf8_lossy(&stdout))?, outcome))
 }
@@ -284,7 +244,7 @@ fn parse_results(text: &str) -> Result<Vec<ScenarioResult>> {
         .filter(|line| !line.trim().is_empty())
         .map(|line| {
             serde_json::from_str(line)
-                .with_context(|| format!("{PROGRAM} printed something other than a result: {line}"))
+                .with_context(|| format!("{NAME} printed something other than a result: {line}"))
         })
         .collect()
 }
@@ -297,7 +257,7 @@ fn complaint(results: &[ScenarioResult], outcome: &Outcome) -> Option<anyhow::Er
         Outcome::Exited(0) | Outcome::Interrupted(_) => None,
         Outcome::Exited(_) if has_failure => None,
         Outcome::Exited(status) => Some(anyhow::anyhow!(
-            "{PROGRAM} ended with status {status}, though nothing failed"
+            "{NAME} ended with status {status}, though nothing failed"
         )),
         Outcome::TimedOut(logs) => Some(anyhow::anyhow!("the time was up{logs}")),
         Outcome::Died(logs) => Some(anyhow::anyhow!("it died{logs}")),

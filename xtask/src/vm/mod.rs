@@ -2,6 +2,7 @@
 
 mod child;
 mod control;
+mod errand;
 mod hardware;
 mod interrupt;
 pub(crate) mod machine;
@@ -15,6 +16,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 pub(crate) use self::{
+    errand::{Errand, variable},
     hardware::{Hardware, HardwareOptions},
     machine::{Outcome, Run},
     output::output_of,
@@ -78,23 +80,17 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     };
     let workshop = Workshop::set_up(project, &hardware.accelerator, builds, Chatter::OnFailure)?;
     let kernel = Kernel::get(&workshop.project.cache, options.kernel)?;
-    let job = workshop.job(
-        options.kernel,
-        options.command,
-        &options.env,
-        &options.share,
-        env::current_dir()?,
-    )?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel: &kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware: &hardware,
+    let errand = Errand {
+        command: options.command,
+        variables: &options.env,
+        shares: &options.share,
+        folder: env::current_dir()?,
         kernel_arguments: &options.append,
         timeout: Duration::from_secs(options.timeout),
     };
-    let status = match run.run(&mut io::stdout(), &mut io::stderr())? {
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+    let outcome = errand.run(&workshop, &kernel, &hardware, &mut stdout, &mut stderr)?;
+    let status = match outcome {
         Outcome::Exited(status) => status,
         Outcome::Interrupted(signal) => 128 + signal,
         Outcome::TimedOut(logs) => {

@@ -2,38 +2,29 @@
 
 use std::{env, ffi::OsString, io, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::{Hardware, Outcome, Run, Workshop};
+use super::{Errand, Hardware, Workshop};
 use crate::kernels::Kernel;
 
-/// How long a program may take.
-const TIMEOUT: Duration = Duration::from_secs(300);
-
-/// Boots a kernel, runs a command there and returns its output. It has to succeed.
+/// Boots a kernel, runs a command there and returns its output. It has to succeed in time.
 pub(crate) fn output_of(
     workshop: &Workshop,
     kernel: &Kernel,
     hardware: &Hardware,
     command: Vec<OsString>,
+    timeout: Duration,
 ) -> Result<Vec<u8>> {
-    let job = workshop.job(kernel.series, command, &[], &[], env::current_dir()?)?;
-    let run = Run {
-        tools: &workshop.tools,
-        kernel,
-        vm_init: &workshop.vm_init,
-        job: &job,
-        hardware,
+    let errand = Errand {
+        command,
+        variables: &[],
+        shares: &[],
+        folder: env::current_dir()?,
         kernel_arguments: "",
-        timeout: TIMEOUT,
+        timeout,
     };
     let mut output = Vec::new();
-    let package = &kernel.package;
-    match run.run(&mut output, &mut io::stderr())? {
-        Outcome::Exited(0) => Ok(output),
-        Outcome::Exited(status) => bail!("{package}: the program ended with status {status}"),
-        Outcome::Interrupted(signal) => bail!("interrupted by signal {signal}"),
-        Outcome::TimedOut(logs) => bail!("{package}: not done after {TIMEOUT:?}{logs}"),
-        Outcome::Died(logs) => bail!("{package}: the machine died{logs}"),
-    }
+    let outcome = errand.run(workshop, kernel, hardware, &mut output, &mut io::stderr())?;
+    outcome.has_to_be_success(kernel, timeout)?;
+    Ok(output)
 }

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use vm_init::{Job, SCRATCH_FOLDERS, Share};
 
+use super::Hardware;
 use crate::{
     build::{self, Profile},
     initramfs::{build_vm_init, vm_init_path},
@@ -40,6 +41,12 @@ pub(crate) enum Builds {
 }
 
 impl Workshop {
+    /// One for machines like this, with everything built now; only what goes wrong is shown.
+    pub(crate) fn fresh(project: Project, hardware: &Hardware) -> Result<Self> {
+        let accelerator = &hardware.accelerator;
+        Self::set_up(project, accelerator, Builds::Fresh, Chatter::OnFailure)
+    }
+
     /// Builds and fetches whatever is not there.
     pub(crate) fn set_up(
         project: Project,
