@@ -26,6 +26,7 @@ const COMPLETED: [(&str, &[&str]); 4] = [
     (
         "nslife daemon --web.",
         &[
+            "--web.api",
             "--web.config.file",
             "--web.listen-address",
             "--web.systemd-socket",
