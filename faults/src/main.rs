@@ -108,7 +108,9 @@ impl Session {
     fn note(&mut self, notices: &[Notice]) {
         for notice in notices {
             match notice {
-                Notice::Lost { cause, count } => *self.lost.entry(cause).or_default() += count,
+                Notice::Lost { cause, count } => {
+                    *self.lost.entry(cause.name()).or_default() += count
+                }
                 Notice::Resync { .. } => self.resyncs += 1,
             }
         }

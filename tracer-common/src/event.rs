@@ -111,6 +111,7 @@ impl What {
 /// it.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Cause {
     /// An nsproxy that points to it was put to use
     /// (`nsproxy_ns_active_get`, `copy_namespaces`, `switch_task_namespaces`).
@@ -236,6 +237,7 @@ impl Cause {
 /// Why a task changed its nsproxy ([`NsproxyEvent::reason`]).
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reason {
     /// Born with a new one (`copy_namespaces`).
     Clone = 1,

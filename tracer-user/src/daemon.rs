@@ -17,10 +17,9 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::{
-    sync::{broadcast, mpsc, watch},
+    sync::{mpsc, watch},
     task::{JoinHandle, block_in_place},
     time::{MissedTickBehavior, interval},
 };
@@ -28,11 +27,12 @@ use tracing::{debug, info, warn};
 
 use self::{audits::Audits, headroom::Headroom, pictures::Pictures, watchdog::Watchdog};
 use crate::{
-    control::{self, BindError, ControlSocket, Request},
+    control::{self, Beginning, BindError, ControlSocket, Following, Request},
     engine::{Engine, EngineError, HookState, Notice, Options, StartError},
+    feed::{Feed, Happening},
     http::{
-        self, Api, App, BEHIND, Guard, HandedOverError, ListenAddress, Listener, LiveConfig,
-        NoRandomness, Places, Site, TelemetryPath, Told, WebConfigError,
+        self, Api, App, Guard, HandedOverError, ListenAddress, Listener, LiveConfig, NoRandomness,
+        Places, Site, TelemetryPath, WebConfigError,
     },
     memory,
     model::{Violation, What},
@@ -41,8 +41,6 @@ use crate::{
     version::Version,
     view::{
         clock::{Clock, boottime},
-        filter::EventName,
-        json,
         metrics::Metrics,
     },
 };
@@ -97,6 +95,8 @@ pub struct Config {
     /// Whether `/api/v1` is answered over the network, too, to those whom
     /// `web_config` lets in.
     pub api: bool,
+    /// How many namespaces of each type and state have a series of their own.
+    pub top: usize,
     /// Where to answer `nslife list`.
     pub control: Control,
     /// How often to compare the picture with the kernel; `None` for only when
@@ -178,14 +178,14 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     let control = open(&config.control).map_err(DaemonError::Control)?;
     let addresses: Vec<_> = listeners.iter().map(Listener::address).collect();
     let (requests, asked) = mpsc::channel(REQUESTS);
-    let (events, _) = broadcast::channel(BEHIND);
+    let feed = Feed::new();
     let app = App {
         metrics: Arc::new(Metrics::new(config.version)),
         ready: Arc::new(AtomicBool::new(false)),
         telemetry_path: config.telemetry_path,
         api: Api {
             pictures: requests.clone(),
-            events: events.downgrade(),
+            events: feed.listeners(),
             over_network: guard.clone().filter(|_| config.api),
         },
     };
@@ -207,9 +207,12 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     });
 
     let audits = Audits::new(config.audit_every);
-    let options = &config.options;
-    let feeds = Feeds { asked, events };
-    let ended = watch_over(&app, options, &addresses, without, feeds, audits, &mut stop).await;
+    let watched = Watched {
+        options: &config.options,
+        top: config.top,
+    };
+    let ends = Ends { asked, feed };
+    let ended = watch_over(&app, &watched, &addresses, without, ends, audits, &mut stop).await;
 
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     if let Some(answering) = answering {
@@ -270,37 +273,30 @@ async fn serve(listener: Listener, site: Site, mut closed: watch::Receiver<()>) 
     http::serve(listener, site, stop, DRAIN).await;
 }
 
-/// What comes in from those who ask, and what goes out to those who listen.
-struct Feeds {
+/// Where those who ask and those who follow are met.
+struct Ends {
     asked: mpsc::Receiver<Request>,
-    events: broadcast::Sender<Arc<Told>>,
+    feed: Feed,
 }
 
-impl Feeds {
-    /// Tells those who listen; if there are any it costs a line of JSON.
-    fn tell(&self, name: EventName, line: impl FnOnce() -> json::Record) {
-        if self.events.receiver_count() == 0 {
-            return;
-        }
-        match serde_json::to_string(&line()) {
-            // The last one has gone meanwhile if that fails.
-            Ok(line) => drop(self.events.send(Arc::new(Told { name, line }))),
-            Err(error) => warn!(%error, "cannot tell what happened"),
-        }
-    }
+/// How to watch, and how closely to show it.
+struct Watched<'c> {
+    options: &'c Options,
+    top: usize,
 }
 
 /// Owns the engine, from start to end.
 async fn watch_over(
     app: &App,
-    options: &Options,
+    watched: &Watched<'_>,
     addresses: &[String],
     without: Option<BindError>,
-    mut feeds: Feeds,
+    mut ends: Ends,
     mut audits: Audits,
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
-    let mut engine = block_in_place(|| Engine::start(options)).map_err(DaemonError::Start)?;
+    let mut engine =
+        block_in_place(|| Engine::start(watched.options)).map_err(DaemonError::Start)?;
     // All that is left to do is done with descriptors that are open by now.
     privileges::give_up_in_all_threads()
         .and_then(|()| privileges::confine())
@@ -311,7 +307,8 @@ async fn watch_over(
     metrics.limits(engine.limits());
     metrics.census(engine.tracker().census());
     announce(&engine, addresses, without);
-    let mut pictures = Pictures::new(boottime());
+    let watching_since = boottime();
+    let mut pictures = Pictures::new(watching_since);
     let mut clock = Clock::sample();
     app.ready.store(true, Ordering::Relaxed);
 
@@ -330,8 +327,11 @@ async fn watch_over(
                 metrics.limits(engine.limits());
                 clock.refresh();
                 metrics.standing(&engine.standing(boottime()), &clock);
+                if watched.top > 0 {
+                    metrics.longest(engine.tracker().longest(watched.top), &clock);
+                }
                 let resources = engine.resources().map_err(DaemonError::Engine)?;
-                metrics.resources(&resources, feeds.asked.len());
+                metrics.resources(&resources, ends.asked.len());
             }
             () = audits.due() => {
                 let findings = audits.go_on(&mut engine, &mut transitions);
@@ -340,11 +340,17 @@ async fn watch_over(
                     memory::give_back();
                 }
             }
-            Some(request) = feeds.asked.recv(), if !audits.is_under_way() => match request {
+            Some(request) = ends.asked.recv(), if !audits.is_under_way() => match request {
                 Request::Snapshot(reply) => {
                     pictures.answer(reply, &mut engine, &mut transitions);
                 }
                 Request::Audit(reply) => audits.ask(reply),
+                // Whoever asked may have gone.
+                Request::Follow(reply) => drop(reply.send(Ok(following(
+                    &ends.feed,
+                    &engine,
+                    watching_since,
+                )))),
             },
             () = headroom.is_due() => headroom.look(engine.tracker(), metrics),
             () = watchdog.is_due() => watchdog.sign(),
@@ -358,22 +364,33 @@ async fn watch_over(
                 complain(violation);
             }
             metrics.transition(&transition);
-            feeds.tell(EventName::of(&transition), || {
-                json::transition(&transition, &clock)
-            });
+            ends.feed.tell(Happening::Transition(transition));
         }
         for notice in notices.drain(..) {
             log(&notice);
             metrics.notice(&notice);
-            feeds.tell(EventName::of_notice(&notice), || {
-                json::notice(&notice, Timestamp::now())
-            });
+            ends.feed.tell(Happening::noticed(notice));
             if let Notice::Resync { .. } = notice {
                 audits.after_resync();
             }
         }
         metrics.census(engine.tracker().census());
         metrics.checks(&engine.tracker().checks());
+    }
+}
+
+/// What somebody is given who asks what happens.
+fn following(feed: &Feed, engine: &Engine, watching_since: u64) -> Following {
+    let (past, then) = feed.follow();
+    Following {
+        beginning: Beginning {
+            pid: std::process::id(),
+            watching_since,
+            limits: engine.limits().clone(),
+            initial: engine.tracker().initial().collect(),
+            past,
+        },
+        then,
     }
 }
 
@@ -419,7 +436,7 @@ fn announce(engine: &Engine, addresses: &[String], without: Option<BindError>) {
 
 fn log(notice: &Notice) {
     match notice {
-        Notice::Lost { cause, count } => warn!(cause, count, "records lost"),
+        Notice::Lost { cause, count } => warn!(cause = cause.name(), count, "records lost"),
         Notice::Resync { corrections } => info!(corrections, "walked again"),
     }
 }

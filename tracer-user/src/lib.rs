@@ -10,6 +10,7 @@ pub mod control;
 pub mod daemon;
 pub mod decode;
 pub mod engine;
+pub mod feed;
 pub mod http;
 pub mod logging;
 pub mod memory;

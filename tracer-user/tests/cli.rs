@@ -76,7 +76,7 @@ fn assert_decent(output: &Output) {
 
 #[test]
 fn usage_errors_name_the_possible_values_and_exit_with_2() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 20] = [
         (
             &["list", "--ns-type", "net,foo"],
             "mnt, uts, ipc, user, pid, net, cgroup, time",
@@ -95,6 +95,12 @@ fn usage_errors_name_the_possible_values_and_exit_with_2() {
         (&["trace", "--ns", "eth0"], "/proc/PID/ns"),
         (
             &["trace", "--pid", "1", "--", "true"],
+            "cannot be used with",
+        ),
+        (&["trace", "--daemon", "--pid", "1"], "cannot be used with"),
+        (&["trace", "--daemon", "--", "true"], "cannot be used with"),
+        (
+            &["list", "--daemon", "--from", "walk"],
             "cannot be used with",
         ),
         (&["daemon", "--web.listen-address", "nowhere"], "HOST:PORT"),
@@ -118,6 +124,23 @@ fn usage_errors_name_the_possible_values_and_exit_with_2() {
         assert!(text.contains(expected), "{arguments:?}: {text}");
         assert_decent(&output);
     }
+}
+
+#[test]
+fn a_trace_by_a_daemon_takes_a_daemon_and_what_that_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let at = ["--control-socket", path.to_str().unwrap()];
+    let output = nslife(&[&["trace", "--daemon"][..], &at].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("no daemon answers"), "{text}");
+    assert!(text.contains(at[1]), "{text}");
+    let output = nslife(&["trace", "--daemon", "--event", "created,reaped"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("--event reaped"), "{text}");
+    assert_decent(&output);
 }
 
 #[test]

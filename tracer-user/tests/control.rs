@@ -10,7 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -19,9 +19,11 @@ use std::{
 
 use nslife::{
     control::{
-        self, AskError, Audited, BindError, ControlSocket, Request, Snapshot, ask, ask_for_audit,
+        self, AskError, Audited, Beginning, BindError, ControlSocket, Following, Request, Snapshot,
+        ask, ask_for_audit, follow,
     },
-    engine::Limits,
+    engine::{Limits, Loss, Notice},
+    feed::{BEHIND, Feed, Happening},
     model::{
         Actor, Comm, Contributors, Counts, Creator, Namespace, NsId, People, Person, Reaper, State,
         TaskState,
@@ -130,6 +132,7 @@ struct Answering {
     folder: TempDir,
     ready: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
+    feed: Arc<Mutex<Feed>>,
     task: JoinHandle<()>,
 }
 
@@ -141,6 +144,8 @@ impl Answering {
         let asked = Arc::new(AtomicUsize::new(0));
         let (requests, mut coming) = mpsc::channel::<Request>(8);
         let count = Arc::clone(&asked);
+        let feed = Arc::new(Mutex::new(Feed::new()));
+        let telling = Arc::clone(&feed);
         tokio::spawn(async move {
             let snapshot = Arc::new(snapshot);
             while let Some(request) = coming.recv().await {
@@ -151,6 +156,14 @@ impl Answering {
                     }
                     Request::Audit(reply) => {
                         let _ = reply.send(Ok(Arc::new(audited())));
+                    }
+                    Request::Follow(reply) => {
+                        let (past, then) = telling.lock().unwrap().follow();
+                        let beginning = Beginning {
+                            past,
+                            ..beginning()
+                        };
+                        let _ = reply.send(Ok(Following { beginning, then }));
                     }
                 }
             }
@@ -165,12 +178,18 @@ impl Answering {
             folder,
             ready,
             asked,
+            feed,
             task,
         }
     }
 
     fn path(&self) -> PathBuf {
         path_in(&self.folder)
+    }
+
+    /// Tells that it walked, and what it put right.
+    fn tell(&self, corrections: u64) {
+        self.feed.lock().unwrap().tell(walked(corrections));
     }
 
     async fn ask(&self) -> Result<Snapshot, AskError> {
@@ -218,6 +237,99 @@ async fn an_audit_arrives_as_it_was_sent() {
     let path = daemon.path();
     let answer = spawn_blocking(move || ask_for_audit(&path, PATIENCE));
     assert_eq!(answer.await.unwrap().unwrap(), audited());
+}
+
+fn beginning() -> Beginning {
+    Beginning {
+        pid: 812,
+        watching_since: 500_000_000,
+        limits: Limits::default(),
+        initial: vec![NsId(1), NsId(8)],
+        past: Vec::new(),
+    }
+}
+
+/// The same each time, but for its number.
+fn walked(corrections: u64) -> Happening {
+    Happening::Notice {
+        notice: Notice::Resync { corrections },
+        at: 7,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_is_told_the_past_and_then_what_happens() {
+    let daemon = Answering::start(snapshot(1), PATIENCE);
+    daemon.tell(1);
+    daemon.tell(2);
+    let (told, mut followed) = follow(&daemon.path(), PATIENCE).await.unwrap();
+    let expected = Beginning {
+        past: vec![walked(1), walked(2)],
+        ..beginning()
+    };
+    assert_eq!(told, expected);
+    for number in 3..10 {
+        daemon.tell(number);
+        assert_eq!(followed.next().await.unwrap(), Some(walked(number)));
+    }
+    daemon.task.abort();
+    assert_eq!(followed.next().await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_too_slowly_is_told_what_it_missed() {
+    let daemon = Answering::start(snapshot(1), PATIENCE);
+    let (_, mut followed) = follow(&daemon.path(), PATIENCE).await.unwrap();
+    // Far more than a socket takes and the daemon keeps.
+    let count = 100 * BEHIND as u64;
+    {
+        let mut feed = daemon.feed.lock().unwrap();
+        (0..count).for_each(|number| feed.tell(walked(number)));
+    }
+    let (mut heard, mut missed) = (0, 0);
+    while heard + missed < count {
+        match followed.next().await.unwrap() {
+            Some(Happening::Notice {
+                notice: Notice::Lost { cause, count },
+                ..
+            }) => {
+                assert_eq!(cause, Loss::SlowReader);
+                missed += count;
+            }
+            Some(happening) => {
+                assert_eq!(happening, walked(heard + missed), "out of order");
+                heard += 1;
+            }
+            None => panic!("the daemon ended"),
+        }
+    }
+    assert!(missed > 0, "nothing was missed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_follow_are_few_and_in_nobodys_way() {
+    let daemon = Answering::start(snapshot(1), PATIENCE);
+    let mut following = Vec::new();
+    let refused = loop {
+        match follow(&daemon.path(), PATIENCE).await {
+            Ok(followed) => following.push(followed),
+            Err(refused) => break refused,
+        }
+        assert!(following.len() < 100, "nobody is refused");
+    };
+    assert!(
+        refused.to_string().contains("follow it already"),
+        "{refused}"
+    );
+    assert!(daemon.ask().await.is_ok());
+    // A place is free again though nothing happens that could not be told.
+    following.pop();
+    let again = async {
+        while follow(&daemon.path(), PATIENCE).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
 }
 
 /// Also one that is too long, and none at all.
@@ -391,23 +503,23 @@ fn an_answer_that_makes_no_sense_is_told_apart() {
         ("{}".into(), "makes no sense"),
         ("\0\0\0\0".into(), "makes no sense"),
         (
-            format!(r#"{{"protocol":2,"version":"{version}","answer":{{"given":{{"ker"#),
+            format!(r#"{{"protocol":3,"version":"{version}","answer":{{"given":{{"ker"#),
             "makes no sense",
         ),
         (
-            format!(r#"{{"protocol":2,"version":"{version}","answer":{{"given":{{}}}}}}"#),
+            format!(r#"{{"protocol":3,"version":"{version}","answer":{{"given":{{}}}}}}"#),
             "makes no sense",
         ),
         (
-            format!(r#"{{"protocol":2,"version":"{version}","answer":{{"refused":"a cold"}}}}"#),
+            format!(r#"{{"protocol":3,"version":"{version}","answer":{{"refused":"a cold"}}}}"#),
             "a cold",
         ),
         (
-            r#"{"protocol":2,"version":"99.1","answer":[1]}"#.into(),
+            r#"{"protocol":3,"version":"99.1","answer":[1]}"#.into(),
             "99.1",
         ),
         (
-            format!(r#"{{"protocol":3,"version":"{version}","answer":null}}"#),
+            format!(r#"{{"protocol":4,"version":"{version}","answer":null}}"#),
             "is nslife",
         ),
     ];

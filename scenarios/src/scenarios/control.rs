@@ -1,7 +1,7 @@
 //! `nslife list` and a daemon that it can ask.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     os::unix::{
         fs::{FileTypeExt as _, PermissionsExt as _},
         process::CommandExt as _,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use tracer_common::kind::NsKind::{Net, User};
 
 use super::{
@@ -25,6 +26,7 @@ use crate::{
     nslife::List,
     process::poll_until,
     puppet::Ran,
+    schema::Schema,
     stage::Stage,
     trace::{Namespace, State},
     world::World,
@@ -91,6 +93,18 @@ pub(super) fn list_asks_the_daemon(world: &World) -> Result<()> {
         same("who made it", None, seen.made_by())?;
     }
 
+    // What happened before anybody asked is told, too.
+    let past = told(world, &socket)?;
+    for ns in [&net, &user] {
+        let created = past.iter().find(|line| is_creation(line, ns));
+        let created = created.with_context(|| format!("nobody is told that {ns} was made"))?;
+        same(
+            "who made it",
+            Some(by.pid.into()),
+            created["actor"]["pid"].as_u64(),
+        )?;
+    }
+
     // Without being told to, it asks whoever answers, and tells people so.
     let ran = list_at(world, &socket, &[])?;
     fails_clearly(&ran, 0, &["from the daemon", "watching since"])?;
@@ -101,6 +115,25 @@ pub(super) fn list_asks_the_daemon(world: &World) -> Result<()> {
     stage.all_live([&net, &user], WHOLE)?;
     end_sitter(&mut stage, sitter)?;
     stage.close()
+}
+
+/// What a daemon says to have happened.
+fn told(world: &World, socket: &str) -> Result<Vec<Value>> {
+    let arguments = ["trace", "--daemon", "--control-socket", socket];
+    let mut command = world.nslife.command(&arguments);
+    command.args(["--duration", "1s", "--output", "json"]);
+    let ran = world.nslife.finish(&mut command)?;
+    fails_clearly(&ran, 0, &["from the daemon", "watching since"])?;
+    let schema = Schema::named("trace")?;
+    let lines = ran.stdout.lines().map(|line| {
+        schema.check(line)?;
+        Ok(serde_json::from_str(line)?)
+    });
+    lines.collect()
+}
+
+fn is_creation(line: &Value, ns: &Namespace) -> bool {
+    line["event"] == "created" && line["namespace"]["inum"] == ns.inum
 }
 
 /// Looks until the list is as it should be.
@@ -180,7 +213,7 @@ pub(super) fn control_socket_is_private(world: &World) -> Result<()> {
         world.nslife.finish(command.uid(NOBODY).gid(NOBODY))
     };
     let refused = [&socket, "Permission denied"];
-    fails_clearly(&as_nobody(&["--from", "daemon"])?, 1, &refused)?;
+    fails_clearly(&as_nobody(&["--daemon"])?, 1, &refused)?;
     // It then looks for itself, which nobody may either.
     let ran = as_nobody(&[])?;
     fails_clearly(&ran, 1, &["Permission denied", "CAP_BPF"])?;
@@ -188,6 +221,14 @@ pub(super) fn control_socket_is_private(world: &World) -> Result<()> {
         ran.stdout.is_empty(),
         "expected nothing to be shown, saw {ran}"
     );
+    // Whoever may open it needs no other privilege.
+    fs::set_permissions(&socket, Permissions::from_mode(0o666))?;
+    fails_clearly(&as_nobody(&["--daemon"])?, 0, &["from the daemon"])?;
+    let arguments = ["trace", "--daemon", "--duration", "100ms"];
+    let mut command = world.nslife.command(&arguments);
+    command.args(["--control-socket", &socket]);
+    let traced = world.nslife.finish(command.uid(NOBODY).gid(NOBODY))?;
+    fails_clearly(&traced, 0, &["from the daemon", "shown"])?;
     same("the daemon's end", Some(0), daemon.stop()?.code())
 }
 

@@ -27,6 +27,9 @@ const LISTEN: &str = "127.0.0.1:19619";
 /// kernel.
 const MOST_NAMESPACES: i64 = 1 << 24;
 
+/// More series than a scrape should be asked for: 24,000.
+const MOST_SHOWN: i64 = 1000;
+
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Where to listen; :PORT listens on all addresses, unix:///PATH on a socket
@@ -74,6 +77,17 @@ pub(super) struct Args {
         value_parser = BoolishValueParser::new()
     )]
     api: bool,
+
+    /// Also show namespaces one by one: of each type and state the N that have
+    /// been in it for longest
+    #[arg(
+        long = "collector.namespace.top",
+        env = "NSLIFE_COLLECTOR_NAMESPACE_TOP",
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = value_parser!(u32).range(..=MOST_SHOWN)
+    )]
+    top: u32,
 
     #[arg(
         long,
@@ -176,6 +190,7 @@ pub(super) fn run(args: Args, version: Version) -> anyhow::Result<ExitCode> {
         telemetry_path: args.telemetry_path,
         web_config: args.web_config,
         api: args.api,
+        top: args.top as usize,
         control: match args.control_socket {
             _ if args.no_control_socket => Control::Off,
             Some(path) => Control::At(path),

@@ -4,14 +4,13 @@ use std::{
     io::{self, BufWriter, Write},
     path::PathBuf,
     process::ExitCode,
-    time::Duration,
 };
 
 use clap::ValueEnum;
-use jiff::tz::TimeZone;
 use tracer_common::kind::NsKind;
 
 use super::{
+    from_the_daemon::{self, PATIENCE},
     output::{palette, show},
     say, values,
 };
@@ -20,20 +19,14 @@ use crate::{
     engine::{Engine, Options},
     model::{Namespace, State},
     view::{
-        clock::Clock,
         json::{self, Source},
         text::{
             Picture, table,
             tree::{self, Above},
-            words::Span,
         },
         waiting,
     },
 };
-
-/// How long a daemon may be silent. Its walk takes a few seconds where there
-/// are very many namespaces.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -53,6 +46,10 @@ pub(super) struct Args {
     /// or nslife itself
     #[arg(long, value_enum, default_value_t = Origin::Auto)]
     from: Origin,
+
+    /// The same as --from daemon
+    #[arg(long, conflicts_with = "from")]
+    daemon: bool,
 
     /// Where the daemon answers
     #[arg(
@@ -108,10 +105,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// The picture, and whose it is.
 fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
-    if args.from != Origin::Walk {
+    let from = if args.daemon {
+        Origin::Daemon
+    } else {
+        args.from
+    };
+    if from != Origin::Walk {
         match control::ask(&args.control_socket, PATIENCE) {
             Ok(snapshot) => return Ok((snapshot, Source::Daemon)),
-            Err(error) if args.from == Origin::Daemon => {
+            Err(error) if from == Origin::Daemon => {
                 anyhow::bail!("{error} (--from walk does without it)")
             }
             // Nobody said that there would be one.
@@ -129,18 +131,9 @@ fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
 /// Says on standard error what a reader should know of the picture.
 fn remark(snapshot: &Snapshot, source: Source) {
     if let (Source::Daemon, Some(since)) = (source, snapshot.watching_since) {
-        let from = Clock::sample().wall(since).to_zoned(TimeZone::system());
-        eprintln!(
-            "nslife: from the daemon (process {}), which has been watching since {} ({})",
-            snapshot.pid,
-            from.strftime("%F %T"),
-            Span(snapshot.taken_at.saturating_sub(since)),
-        );
+        from_the_daemon::remark(snapshot.pid, since);
     }
-    let because = &snapshot.limits.because;
-    if !because.is_empty() {
-        say(&format!("not the whole picture: {}", because.join("; ")));
-    }
+    from_the_daemon::admit(&snapshot.limits);
 }
 
 fn write(

@@ -4,6 +4,7 @@ mod audit;
 mod command;
 mod daemon;
 mod doctor;
+mod from_the_daemon;
 mod list;
 mod output;
 mod target;

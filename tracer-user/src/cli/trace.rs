@@ -1,12 +1,14 @@
 //! `nslife trace`
 
+mod followed;
 mod printer;
 mod session;
 
-use std::{ffi::OsString, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::ValueEnum;
+use tokio::time::Instant;
 use tracer_common::kind::NsKind;
 
 use super::{
@@ -15,8 +17,10 @@ use super::{
     values,
 };
 use crate::{
+    control,
     engine::in_initial_pid_namespace,
-    view::filter::{EventName, NsNumber},
+    model::NsId,
+    view::filter::{EventName, Filter, NsNumber},
 };
 
 #[derive(clap::Args, Debug)]
@@ -56,6 +60,21 @@ pub(super) struct Args {
     #[arg(long)]
     all: bool,
 
+    /// Show what a running daemon knows to have happened last, and then what
+    /// happens. nslife itself loads nothing into the kernel for that, and needs
+    /// no privileges but those to open the daemon's socket
+    #[arg(long, conflicts_with_all = ["pid", "command"])]
+    daemon: bool,
+
+    /// Where the daemon answers
+    #[arg(
+        long,
+        env = control::VARIABLE,
+        value_name = "PATH",
+        default_value = control::DEFAULT_PATH
+    )]
+    control_socket: PathBuf,
+
     /// Run this, show what it and its descendants do, and exit with its
     /// status
     #[arg(last = true, value_name = "COMMAND")]
@@ -70,7 +89,40 @@ enum Output {
     Json,
 }
 
+impl Args {
+    /// What is asked for, where these are the initial namespaces.
+    fn filter(&self, initial: impl Iterator<Item = NsId>) -> Filter {
+        Filter {
+            kinds: self.ns_type.clone(),
+            events: self.event.clone(),
+            ns: self.ns,
+            initial: initial.collect(),
+        }
+    }
+
+    /// When to stop showing, counted from now. A time too far off to be
+    /// expressed never comes.
+    fn deadline(&self) -> Option<Instant> {
+        let duration = self.duration?;
+        Instant::now().checked_add(duration)
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    if args.daemon {
+        if let Some(event) = args.event.iter().find(|event| event.is_task_end()) {
+            bail!(
+                "a daemon is not told of the ends of tasks: `nslife trace --event {}` without \
+                 --daemon is",
+                event.name()
+            );
+        }
+        runtime.block_on(followed::run(&args))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let inherited = Inherited::now()?;
     // What the user got wrong comes before what the system refuses.
     if let Some(name) = args.command.first() {
@@ -84,9 +136,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
              run nslife in the initial pid namespace"
         );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let code = runtime.block_on(session::run(&args, process, &inherited))?;
     Ok(ExitCode::from(code))
 }

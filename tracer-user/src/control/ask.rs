@@ -73,6 +73,16 @@ pub enum AskError {
 }
 
 impl AskError {
+    /// What an error at the socket means.
+    pub(super) fn of(path: &Path, patience: Duration, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Self::Nobody { path, error },
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Silent { path, patience },
+            _ => Self::Unreachable { path, error },
+        }
+    }
+
     /// There is no socket: no daemon was expected to be there either.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Nobody { error, .. } if error.kind() == ErrorKind::NotFound)
@@ -97,27 +107,26 @@ fn answer<T: DeserializeOwned>(
     patience: Duration,
     question: Question,
 ) -> Result<T, AskError> {
-    let text = exchange(path, patience, question).map_err(|error| {
-        let path = path.to_owned();
-        match error.kind() {
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => AskError::Nobody { path, error },
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => AskError::Silent { path, patience },
-            _ => AskError::Unreachable { path, error },
-        }
-    })?;
+    let text = exchange(path, patience, question);
+    let text = text.map_err(|error| AskError::of(path, patience, error))?;
+    understand(path, &text)
+}
+
+/// What an answer says.
+pub(super) fn understand<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, AskError> {
     let garbled = |error| AskError::Garbled {
         path: path.to_owned(),
         error,
     };
     // First only what any version understands.
-    let about: Document<IgnoredAny> = serde_json::from_slice(&text).map_err(garbled)?;
+    let about: Document<IgnoredAny> = serde_json::from_slice(text).map_err(garbled)?;
     if about.protocol != PROTOCOL || about.version != version::NUMBER {
         return Err(AskError::Version {
             path: path.to_owned(),
             daemon: about.version,
         });
     }
-    let document: Document<Answer<T>> = serde_json::from_slice(&text).map_err(garbled)?;
+    let document: Document<Answer<T>> = serde_json::from_slice(text).map_err(garbled)?;
     match document.answer {
         Answer::Given(answer) => Ok(answer),
         Answer::Refused(because) => Err(AskError::Refused {
@@ -127,11 +136,18 @@ fn answer<T: DeserializeOwned>(
     }
 }
 
+/// A question as it is asked.
+pub(super) fn open(question: Question) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&question)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
 fn exchange(path: &Path, patience: Duration, question: Question) -> io::Result<Vec<u8>> {
     let mut stream = connect_to(path, patience)?;
     stream.set_read_timeout(Some(patience))?;
     // Whoever answers without having listened is found out by the answer.
-    let _ = stream.write_all(&serde_json::to_vec(&question)?);
+    let _ = stream.write_all(&open(question)?);
     let _ = stream.shutdown(Shutdown::Write);
     let mut text = Vec::new();
     stream.take(LONGEST).read_to_end(&mut text)?;

@@ -1,11 +1,13 @@
 //! What a running daemon tells another nslife over a local socket: the whole
 //! picture, with the times and the creators that only one knows who watched.
 //!
-//! Each connection asks one [`Question`], says so by closing its side, and is
-//! answered with one [`Document`]. Only who may open the socket gets that far:
-//! its mode is 0600.
+//! Each connection asks one [`Question`], which ends with a line's end or with
+//! the closing of its side, and is answered with one [`Document`]. After that
+//! comes what happens, a line each, if that was asked for, until one of both
+//! closes. Only who may open the socket gets that far: its mode is 0600.
 
 mod ask;
+mod follow;
 mod serve;
 mod snapshot;
 mod socket;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::version;
 
 pub use ask::{AskError, ask, ask_for_audit};
+pub use follow::{Beginning, Followed, Following, follow};
 pub(crate) use serve::given;
 pub use serve::{Refusal, Reply, Request, serve};
 pub use snapshot::{Audited, Snapshot, release};
@@ -29,7 +32,7 @@ pub const VARIABLE: &str = "NSLIFE_CONTROL_SOCKET";
 
 /// The version of what is around the answer. What is in it belongs to the
 /// version of nslife, and two versions do not talk about it.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;
 
 /// What goes over the socket.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +53,8 @@ enum Question {
     Snapshot,
     /// Whether it is right: [`Audited`].
     Audit,
+    /// What happened last, and what happens: a [`Beginning`].
+    Follow,
 }
 
 /// What the daemon has to say.

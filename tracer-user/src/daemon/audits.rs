@@ -30,7 +30,7 @@ pub(super) struct Audits {
     next: Option<Instant>,
     begun: Option<Audit>,
     /// Who asked for the next one to end.
-    asked: Vec<Reply<Audited>>,
+    asked: Vec<Reply<Arc<Audited>>>,
 }
 
 impl Audits {
@@ -59,7 +59,7 @@ impl Audits {
     }
 
     /// Somebody wants to know.
-    pub(super) fn ask(&mut self, reply: Reply<Audited>) {
+    pub(super) fn ask(&mut self, reply: Reply<Arc<Audited>>) {
         self.asked.push(reply);
         if !self.is_under_way() {
             self.next = Some(Instant::now());

@@ -35,7 +35,7 @@ impl Pictures {
     /// Answers a request, and appends what a walk for that put right.
     pub(super) fn answer(
         &mut self,
-        request: Reply<Snapshot>,
+        request: Reply<Arc<Snapshot>>,
         engine: &mut Engine,
         transitions: &mut Vec<Transition>,
     ) {

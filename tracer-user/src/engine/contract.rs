@@ -77,14 +77,54 @@ pub struct KernelTotals {
     pub creds_corrected: u64,
 }
 
+/// Why somebody was not told of something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Loss {
+    /// [`KernelTotals::lost_ring_full`]
+    RingFull,
+    /// [`KernelTotals::lost_map_full`]
+    MapFull,
+    /// [`KernelTotals::lost_read_failed`]
+    ReadFailed,
+    /// [`KernelTotals::lost_recursion`]
+    Recursion,
+    /// A record made no sense.
+    Undecodable,
+    /// Whoever follows a daemon read more slowly than things happened. The
+    /// daemon itself knows them.
+    SlowReader,
+}
+
+impl Loss {
+    /// All that the engine knows.
+    pub const OF_THE_ENGINE: [Self; 5] = [
+        Self::RingFull,
+        Self::MapFull,
+        Self::ReadFailed,
+        Self::Recursion,
+        Self::Undecodable,
+    ];
+
+    /// The word for it in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring_full",
+            Self::MapFull => "map_full",
+            Self::ReadFailed => "read_failed",
+            Self::Recursion => "recursion",
+            Self::Undecodable => "undecodable",
+            Self::SlowReader => "slow_reader",
+        }
+    }
+}
+
 /// What happened while the engine waited, besides transitions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Notice {
-    /// Records did not arrive, by cause (see [`KernelTotals`]).
+    /// Something did not arrive.
     Lost {
-        /// Which counter moved: `ring_full`, `map_full`, `read_failed`,
-        /// `recursion`, `undecodable`.
-        cause: &'static str,
+        /// Why.
+        cause: Loss,
         /// By how much.
         count: u64,
     },

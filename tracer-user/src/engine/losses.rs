@@ -1,6 +1,6 @@
 //! What did not arrive, by cause.
 
-use super::{KernelTotals, Notice};
+use super::{KernelTotals, Loss, Notice};
 
 /// What was known of losses when they were looked at last.
 #[derive(Debug, Default)]
@@ -19,11 +19,15 @@ impl Losses {
         let before = std::mem::replace(&mut self.totals, now);
         let undecodable_before = std::mem::replace(&mut self.undecodable, undecodable);
         [
-            ("ring_full", now.lost_ring_full, before.lost_ring_full),
-            ("map_full", now.lost_map_full, before.lost_map_full),
-            ("read_failed", now.lost_read_failed, before.lost_read_failed),
-            ("recursion", now.lost_recursion, before.lost_recursion),
-            ("undecodable", undecodable, undecodable_before),
+            (Loss::RingFull, now.lost_ring_full, before.lost_ring_full),
+            (Loss::MapFull, now.lost_map_full, before.lost_map_full),
+            (
+                Loss::ReadFailed,
+                now.lost_read_failed,
+                before.lost_read_failed,
+            ),
+            (Loss::Recursion, now.lost_recursion, before.lost_recursion),
+            (Loss::Undecodable, undecodable, undecodable_before),
         ]
         .into_iter()
         .filter_map(|(cause, now, before)| {
@@ -55,11 +59,11 @@ mod tests {
         assert_eq!(
             look(totals, 5),
             [
-                lost("ring_full", 1),
-                lost("map_full", 2),
-                lost("read_failed", 3),
-                lost("recursion", 4),
-                lost("undecodable", 5),
+                lost(Loss::RingFull, 1),
+                lost(Loss::MapFull, 2),
+                lost(Loss::ReadFailed, 3),
+                lost(Loss::Recursion, 4),
+                lost(Loss::Undecodable, 5),
             ]
         );
         assert_eq!(look(totals, 5), []);
@@ -69,12 +73,12 @@ mod tests {
             totals
         };
         let recursion = one_more(|totals| totals.lost_recursion += 1);
-        assert_eq!(look(recursion, 5), [lost("recursion", 1)]);
+        assert_eq!(look(recursion, 5), [lost(Loss::Recursion, 1)]);
         let read_failed = KernelTotals {
             lost_read_failed: 9,
             ..recursion
         };
-        assert_eq!(look(read_failed, 5), [lost("read_failed", 6)]);
-        assert_eq!(look(read_failed, 6), [lost("undecodable", 1)]);
+        assert_eq!(look(read_failed, 5), [lost(Loss::ReadFailed, 6)]);
+        assert_eq!(look(read_failed, 6), [lost(Loss::Undecodable, 1)]);
     }
 }

@@ -29,7 +29,7 @@ use crate::model::{Config, Corrections, Standing, Tracker, Transition, Unmet, Wa
 
 pub use addresses::without_addresses;
 pub use audit::{Audit, Begun};
-pub use contract::{KernelTotals, Limits, MAX_NAMESPACES, Notice, Options, Selection};
+pub use contract::{KernelTotals, Limits, Loss, MAX_NAMESPACES, Notice, Options, Selection};
 pub use error::{EngineError, StartError};
 pub use examine::examine;
 pub use report::{Attempt, CapabilityStatus, HookReport, HookState, Report};

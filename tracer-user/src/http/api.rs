@@ -21,7 +21,6 @@ use axum::{
     },
     routing::get,
 };
-use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::{
     Stream, StreamExt as _,
@@ -31,27 +30,12 @@ use tokio_stream::{
 use super::{App, guard::Guard, listen::Peer};
 use crate::{
     control::{self, Snapshot},
-    engine::Notice,
+    feed::Happening,
     view::{
-        filter::EventName,
+        clock::Clock,
         json::{self, Source},
     },
 };
-
-/// What happens that a reader may be behind by, until it is told what it missed.
-pub const BEHIND: usize = 1024;
-
-/// The cause of a loss that is the reader's.
-const SLOW_READER: &str = "slow_reader";
-
-/// Something that happened, as everybody who reads is told.
-#[derive(Debug)]
-pub struct Told {
-    /// What kind of event.
-    pub name: EventName,
-    /// A line of `nslife trace --output json`.
-    pub line: String,
-}
 
 /// Where the answers come from.
 #[derive(Clone, Debug)]
@@ -60,7 +44,7 @@ pub struct Api {
     pub pictures: mpsc::Sender<control::Request>,
     /// What happens. Whoever tells has the other end, and all streams end with
     /// it.
-    pub events: broadcast::WeakSender<Arc<Told>>,
+    pub events: broadcast::WeakSender<Arc<Happening>>,
     /// Who keeps strangers out, if it is answered over the network, too.
     pub over_network: Option<Arc<Guard>>,
 }
@@ -128,21 +112,24 @@ async fn events(State(app): State<App>) -> Response {
     }
 }
 
-fn told(events: broadcast::Receiver<Arc<Told>>) -> impl Stream<Item = Result<Event, Infallible>> {
-    BroadcastStream::new(events).map(|told| {
+fn told(
+    events: broadcast::Receiver<Arc<Happening>>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let mut clock = Clock::sample();
+    BroadcastStream::new(events).map(move |told| {
+        clock.refresh();
         Ok(match told {
-            Ok(told) => Event::default().event(told.name.name()).data(&told.line),
-            Err(BroadcastStreamRecvError::Lagged(count)) => lost(count),
+            Ok(happening) => event(&happening, &clock),
+            Err(BroadcastStreamRecvError::Lagged(count)) => {
+                event(&Happening::missed(count), &clock)
+            }
         })
     })
 }
 
-/// What somebody is told who read too slowly.
-fn lost(count: u64) -> Event {
-    let cause = SLOW_READER;
-    let notice = json::notice(&Notice::Lost { cause, count }, Timestamp::now());
-    let event = Event::default().event(EventName::Lost.name());
-    match serde_json::to_string(&notice) {
+fn event(happening: &Happening, clock: &Clock) -> Event {
+    let event = Event::default().event(happening.name().name());
+    match serde_json::to_string(&happening.json(clock)) {
         Ok(line) => event.data(line),
         Err(error) => event.comment(error.to_string()),
     }

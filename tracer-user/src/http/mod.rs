@@ -29,7 +29,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use crate::{version, view::metrics::Metrics};
 
 pub use address::{BadListenAddress, BadTelemetryPath, ListenAddress, TelemetryPath};
-pub use api::{Api, BEHIND, Told};
+pub use api::Api;
 pub use guard::{Guard, NoRandomness};
 pub use handed_over::{HandedOverError, handed_over};
 pub use listen::Listener;

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tracer_common::kind::NsKind;
 
 use super::Actor;
 
 /// A namespace that somebody wanted and the kernel did not make.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// Its type.
     pub kind: NsKind,
@@ -19,7 +20,7 @@ pub struct Failure {
 
 /// A number of an error, positive, as the kernel has it inside: some never get
 /// to userspace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Errno(pub u32);
 
 /// The numbers that functions which make namespaces are known to return.

@@ -1,16 +1,17 @@
 //! An nsproxy as the model knows it.
 
+use serde::{Deserialize, Serialize};
 use tracer_common::kind::Slot;
 
 use super::NsId;
 
 /// The identity of an nsproxy in every view: nslife's own number, in order of
 /// discovery, never reused. (Its kernel address is a key and never shown.)
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct NsproxyId(pub u64);
 
 /// A shared, immutable set of namespaces, as seen at one moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Nsproxy {
     /// Its identity.
     pub id: NsproxyId,

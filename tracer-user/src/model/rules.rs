@@ -1,10 +1,12 @@
 //! The kernel's own rules of nsproxies, and what breaks them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Actor, Namespace, Nsproxy};
 
 /// What `include/linux/nsproxy.h` and `kernel/nsproxy.c` promise, as far as
 /// nslife can check it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Rule {
     /// Only a task itself changes its nsproxy, but for a fork, which gives the
     /// child one before it runs.
@@ -46,7 +48,7 @@ impl Rule {
 }
 
 /// A rule was broken, with the evidence.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Violation {
     /// Which.
     pub rule: Rule,
@@ -62,7 +64,7 @@ pub struct Violation {
 
 /// Counts that may be below zero, or, of references, saturated, which looks
 /// like it. `None` if they were not read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SignedCounts {
     /// The holders of an nsproxy (`nsproxy.count`).
     pub nsproxy: Option<i32>,

@@ -1,6 +1,7 @@
 //! The ends of tasks, which change nothing about any namespace: they pass
 //! through.
 
+use serde::{Deserialize, Serialize};
 use tracer_common::event::CHILDREN;
 
 use super::Actor;
@@ -19,7 +20,7 @@ pub struct Exited {
 }
 
 /// A child that has another parent now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HandedOver {
     /// The child.
     pub child: Actor,
@@ -28,7 +29,7 @@ pub struct HandedOver {
 }
 
 /// The end of a task, as it is to be shown.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum TaskEnd {
     /// It left its namespaces and handed its children over.
     Exited {
@@ -74,7 +75,7 @@ impl TaskEnd {
 }
 
 /// How a task was reaped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Reaped {
     /// Who did it; `None` if it was the task itself, for which nobody waits.
     pub by: Option<Actor>,

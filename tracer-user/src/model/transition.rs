@@ -1,11 +1,12 @@
 //! What the model says when something changed.
 
+use serde::{Deserialize, Serialize};
 use tracer_common::event::{Cause, Reason};
 
 use super::{Actor, Failure, Namespace, Nsproxy, TaskEnd, Violation};
 
 /// A change, complete in itself: nothing needs to be looked up to show it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Transition {
     /// When, in `CLOCK_BOOTTIME` nanoseconds.
     pub at: u64,
@@ -17,7 +18,7 @@ pub struct Transition {
 }
 
 /// The kinds of change.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum What {
     /// A namespace went from one state to another.
     Namespace {
@@ -66,7 +67,7 @@ pub enum What {
 
 /// A round of cleaning up network namespaces (`cleanup_net`), in nanoseconds.
 /// What this kernel does not show is `None`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NetCleanup {
     /// How many it took: those of which nslife saw the last reference, and the
     /// freeing in this round.
@@ -85,7 +86,7 @@ pub struct NetCleanup {
 }
 
 /// How far the init of a pid namespace has come on its way out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum InitStep {
     /// It begins to kill and reap everybody else (`zap_pid_ns_processes`).
     Dying,
@@ -108,7 +109,7 @@ impl InitStep {
 
 /// Owners that became active or inactive because of a namespace that they own,
 /// one because of the other.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Chain {
     /// The namespace that began it, after its own step, which was said before.
     pub namespace: Namespace,
@@ -119,7 +120,7 @@ pub struct Chain {
 }
 
 /// One of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ChainLink {
     /// Which step it took.
     pub step: Lifecycle,
@@ -130,7 +131,7 @@ pub struct ChainLink {
 }
 
 /// The steps in the life of a namespace.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Lifecycle {
     /// It exists, and nothing uses it yet.
     Created,
@@ -181,7 +182,7 @@ impl Lifecycle {
 }
 
 /// A task went from one nsproxy to another.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Switch {
     /// The task that changed: itself the one that did it, except on clone,
     /// where it is the newborn.

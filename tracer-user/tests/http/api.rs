@@ -9,9 +9,9 @@ use std::{
 
 use nslife::{
     control::{Request, Snapshot},
-    engine::Limits,
-    http::{App, BEHIND, Guard, LiveConfig, Told},
-    view::filter::EventName,
+    engine::{Limits, Notice},
+    feed::{BEHIND, Happening},
+    http::{App, Guard, LiveConfig},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ fn snapshot() -> Arc<Snapshot> {
 }
 
 /// Answers everybody with the same picture, and returns who tells of events.
-fn answering(ends: Ends) -> tokio::sync::broadcast::Sender<Arc<Told>> {
+fn answering(ends: Ends) -> tokio::sync::broadcast::Sender<Arc<Happening>> {
     let Ends { mut asked, events } = ends;
     tokio::spawn(async move {
         while let Some(request) = asked.recv().await {
@@ -153,14 +153,13 @@ async fn events_come_as_they_happen_and_end_with_whoever_tells() {
     app.ready.store(true, Ordering::Relaxed);
     let events = answering(ends);
     let unix = serve(&address, app, None).await;
-    let tell = |line: &str| {
-        let told = Told {
-            name: EventName::Switched,
-            line: line.into(),
+    let tell = |number: u64| {
+        let notice = Notice::Resync {
+            corrections: number,
         };
-        events.send(Arc::new(told)).is_ok()
+        events.send(Arc::new(Happening::noticed(notice))).is_ok()
     };
-    assert!(!tell("nobody listens"));
+    assert!(!tell(0), "nobody listens");
     let stream = UnixStream::connect(&path).await.unwrap();
     let reader = tokio::spawn(ask(stream, "/api/v1/events", "", END));
     let listening = async {
@@ -170,8 +169,9 @@ async fn events_come_as_they_happen_and_end_with_whoever_tells() {
     };
     timeout(PATIENCE, listening).await.unwrap();
     // In one go: nobody has had the time to read any of it.
-    for number in 0..BEHIND + 7 {
-        assert!(tell(&format!("{{\"number\":{number}}}")));
+    let count = BEHIND as u64 + 7;
+    for number in 0..count {
+        assert!(tell(number));
     }
     drop(events);
     let answer = timeout(PATIENCE, reader).await.unwrap().unwrap();
@@ -179,14 +179,12 @@ async fn events_come_as_they_happen_and_end_with_whoever_tells() {
         answer.contains("content-type: text/event-stream"),
         "{answer}"
     );
-    let last = format!("event: switched\ndata: {{\"number\":{}}}\n", BEHIND + 6);
-    assert!(answer.contains(&last), "the last one is missing");
+    let told = |number| answer.contains(&format!("\"corrections\":{number}}}\n"));
+    assert!(answer.contains("event: resync\ndata: {"), "{answer}");
+    assert!(told(count - 1), "the last one is missing");
     assert!(answer.contains("event: lost\n"), "{}", &answer[..400]);
     assert!(answer.contains("\"cause\":\"slow_reader\",\"count\":7"));
-    assert!(
-        !answer.contains("{\"number\":6}"),
-        "what was missed is told"
-    );
-    assert!(answer.contains("{\"number\":7}"));
+    assert!(!told(6), "what was missed is told");
+    assert!(told(7));
     unix.end().await;
 }

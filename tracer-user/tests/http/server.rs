@@ -8,7 +8,8 @@ use std::{
 
 use nslife::{
     control::Request,
-    http::{self, Api, App, BEHIND, Guard, ListenAddress, Places, Site, Told},
+    feed::{BEHIND, Happening},
+    http::{self, Api, App, Guard, ListenAddress, Places, Site},
     view::metrics::Metrics,
 };
 use tokio::{
@@ -36,7 +37,7 @@ pub(crate) async fn server(telemetry_path: &str, drain: Duration) -> Server {
 /// The other ends of what an app has.
 pub(crate) struct Ends {
     pub(crate) asked: mpsc::Receiver<Request>,
-    pub(crate) events: broadcast::Sender<Arc<Told>>,
+    pub(crate) events: broadcast::Sender<Arc<Happening>>,
 }
 
 /// What is answered, `/api/v1` over the network, too, if there is a guard for it.

@@ -53,6 +53,39 @@ fn the_oldest_in_each_state_is_known_whoever_goes() {
 }
 
 #[test]
+fn those_that_have_been_so_for_longest_come_first() {
+    let mut kernel = World::walked(COUNTS);
+    let nets: Vec<_> = (0..5).map(|_| kernel.ns("net")).collect();
+    for net in &nets {
+        kernel.created(net);
+        kernel.count(net, 1);
+    }
+    // The last one has been inactive for longest, and is in another line than
+    // the others once it has been so for a minute.
+    kernel.count(&nets[4], 0);
+    let first = kernel.now;
+    kernel.tracker.advance(first + MINUTE);
+    for net in &nets[..3] {
+        kernel.count(net, 0);
+    }
+    let longest = |kernel: &World, count| -> Vec<_> {
+        let all = kernel.tracker.longest(count);
+        all.map(|(since, ns)| (ns.state, ns.inum, since)).collect()
+    };
+    let inums = |all: &[(State, u32, u64)], state| -> Vec<u32> {
+        let fits = all.iter().filter(|found| found.0 == state);
+        fits.map(|found| found.1).collect()
+    };
+    let shown = longest(&kernel, 2);
+    let inum = |number: usize| nets[number].facts.inum.get();
+    assert_eq!(inums(&shown, State::Inactive), [inum(4), inum(0)]);
+    assert_eq!(inums(&shown, State::Active), [inum(3)]);
+    assert!(shown.contains(&(State::Inactive, inum(4), first)));
+    assert_eq!(longest(&kernel, 99).len(), nets.len());
+    assert!(longest(&kernel, 0).is_empty());
+}
+
+#[test]
 fn what_was_there_before_has_been_so_since_it_is_known() {
     let mut kernel = World::new(COUNTS);
     let net = kernel.ns("net");

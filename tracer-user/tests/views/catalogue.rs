@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
     engine::{HookReport, HookState, ProgramRuns, Resources},
+    model::{Namespace, State},
     plan,
     view::metrics::{Format, Kind, Metric, Metrics, Unit, all, reference},
 };
+use tracer_common::kind::NsKind;
+
+use crate::values::{clock, namespace};
 
 /// A family as a scrape shows it.
 #[derive(Debug, Default)]
@@ -50,11 +54,25 @@ fn measured() -> Resources {
     }
 }
 
+/// A namespace of each type in each state.
+fn one_in_each_state() -> impl Iterator<Item = (u64, Namespace)> {
+    NsKind::ALL.into_iter().flat_map(|kind| {
+        State::ALL.map(|state| {
+            let ns = Namespace {
+                state,
+                ..namespace(1, kind)
+            };
+            (1, ns)
+        })
+    })
+}
+
 /// Everything that is exposed where every hook is attached, and measured.
 fn exposed() -> BTreeMap<String, Exposed> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     metrics.hooks(&every_hook());
     metrics.resources(&measured(), 0);
+    metrics.longest(one_in_each_state(), &clock());
     let text = metrics.encode(Format::OpenMetrics).unwrap();
     let mut families: BTreeMap<String, Exposed> = BTreeMap::new();
     let mut current = String::new();
@@ -102,9 +120,11 @@ fn what_is_exposed_is_what_the_catalogue_says() {
             .map(|label| {
                 let mut values: BTreeSet<_> =
                     (label.values)().into_iter().map(str::to_owned).collect();
-                // What each build has for itself is not in the catalogue.
+                // What each build, and each namespace, has for itself is not in the catalogue.
                 match (label.name, labels.get(label.name)) {
-                    ("revision" | "ebpf_object", Some(own)) if own.len() == 1 => {
+                    ("revision" | "ebpf_object" | "namespace" | "creator", Some(own))
+                        if own.len() == 1 =>
+                    {
                         assert!(values.is_empty());
                         values.clone_from(own);
                     }

@@ -1,7 +1,7 @@
 //! JSON: exactly the documented fields, and as the schemas say.
 
 use nslife::{
-    engine::{Notice, Report},
+    engine::{Loss, Notice, Report},
     model::{Contributors, Counts, Lifecycle, Namespace, Reaped, TaskEnd},
     view::{
         escape::is_unsafe,
@@ -204,13 +204,7 @@ fn every_line_of_a_trace_is_as_its_schema_says() {
         assert_valid(&validator, &written(&json::transition(&transition, &clock)));
     }
     let now = "2026-11-22T01:00:09Z".parse().unwrap();
-    for cause in [
-        "ring_full",
-        "map_full",
-        "read_failed",
-        "recursion",
-        "undecodable",
-    ] {
+    for cause in Loss::OF_THE_ENGINE.into_iter().chain([Loss::SlowReader]) {
         let lost = Notice::Lost { cause, count: 3 };
         assert_valid(&validator, &written(&json::notice(&lost, now)));
     }

@@ -10,6 +10,7 @@ mod doctor;
 mod ends;
 mod filter;
 mod json;
+mod longest;
 mod metrics;
 mod namespaces;
 mod scope;

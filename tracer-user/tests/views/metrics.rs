@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nslife::{
-    engine::{KernelTotals, Limits, MapUse, Notice, ProgramRuns, Resources},
+    engine::{KernelTotals, Limits, Loss, MapUse, Notice, ProgramRuns, Resources},
     model::{
         Census, InitStep, Lifecycle, NetCleanup, Rule, Share, Standing, State, Transition, Users,
         What,
@@ -679,9 +679,9 @@ fn exits_are_those_that_the_kernel_counted() {
 fn losses_are_counted_by_cause_and_only_once() {
     let metrics = Metrics::new("0");
     let lost = |cause, count| metrics.notice(&Notice::Lost { cause, count });
-    lost("undecodable", 2);
+    lost(Loss::Undecodable, 2);
     // Comes again with the kernel's totals.
-    lost("ring_full", 7);
+    lost(Loss::RingFull, 7);
     let totals = KernelTotals {
         lost_ring_full: 7,
         lost_recursion: 1,

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 use nslife::{
-    engine::Notice,
+    engine::{Loss, Notice},
     model::{InitStep, Lifecycle, Namespace, Transition, What},
     view::{
         escape::is_unsafe,
@@ -155,7 +155,7 @@ fn notices_are_lines_too() {
     assert_eq!(
         text.notice(
             &Notice::Lost {
-                cause: "ring_full",
+                cause: Loss::RingFull,
                 count: 3
             },
             now

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     engine::Notice,
+    feed::Happening,
     model::Transition,
     view::{
         clock::Clock,
@@ -68,13 +69,10 @@ impl Printer {
     ) -> io::Result<()> {
         self.clock.refresh();
         for transition in transitions.drain(..) {
-            // The scope learns from all of them.
-            if self.scope.admits(&transition) && self.filter.wants(&transition) {
-                self.transition(&transition)?;
-            }
+            self.consider(&transition)?;
         }
         for notice in notices.drain(..) {
-            self.notice(&notice)?;
+            self.notice(&notice, Timestamp::now())?;
         }
         self.out.flush()
     }
@@ -87,22 +85,39 @@ impl Printer {
         }
     }
 
-    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
-        let name = match notice {
-            Notice::Lost { count, .. } => {
-                self.lost += count;
-                EventName::Lost
-            }
-            Notice::Resync { .. } => EventName::Resync,
-        };
-        if !self.filter.wants_event(name) {
+    /// Shows what a daemon tells. [`Self::flush`] has to follow.
+    pub(super) fn happening(&mut self, happening: &Happening) -> io::Result<()> {
+        self.clock.refresh();
+        match happening {
+            Happening::Transition(transition) => self.consider(transition),
+            Happening::Notice { notice, at } => self.notice(notice, self.clock.wall(*at)),
+        }
+    }
+
+    /// Hands over what was shown.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn consider(&mut self, transition: &Transition) -> io::Result<()> {
+        // The scope learns from all of them.
+        if self.scope.admits(transition) && self.filter.wants(transition) {
+            self.transition(transition)?;
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: &Notice, at: Timestamp) -> io::Result<()> {
+        if let Notice::Lost { count, .. } = notice {
+            self.lost += count;
+        }
+        if !self.filter.wants_event(EventName::of_notice(notice)) {
             return Ok(());
         }
         self.shown += 1;
-        let now = Timestamp::now();
         match &self.text {
-            Some(text) => writeln!(self.out, "{}", text.notice(notice, now)),
-            None => json::write_line(&mut self.out, &json::notice(notice, now)),
+            Some(text) => writeln!(self.out, "{}", text.notice(notice, at)),
+            None => json::write_line(&mut self.out, &json::notice(notice, at)),
         }
     }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::{Engine, Options, Selection, in_initial_pid_namespace},
     signals::StopSignals,
-    view::{filter::Filter, scope::Scope},
+    view::scope::Scope,
 };
 
 /// Traces, and returns the status to exit with.
@@ -48,7 +48,7 @@ pub(super) async fn run(
     }
     let mut printer = Printer::new(
         args.output,
-        filter(args, &engine),
+        args.filter(engine.tracker().initial()),
         Scope::new(args.all || !selecting, own_tgid()),
     );
     let mut target = select(args, process, inherited, &mut engine).await?;
@@ -77,23 +77,9 @@ pub(super) async fn run(
     Ok(status.map_or(0, exit_code))
 }
 
-fn filter(args: &Args, engine: &Engine) -> Filter {
-    Filter {
-        kinds: args.ns_type.clone(),
-        events: args.event.clone(),
-        ns: args.ns,
-        initial: engine
-            .tracker()
-            .namespaces()
-            .filter(|ns| ns.initial)
-            .map(|ns| ns.id)
-            .collect(),
-    }
-}
-
 /// nslife's own process as the kernel programs see it: not to be had from
 /// within a pid namespace, where the number is somebody else's.
-fn own_tgid() -> Option<u32> {
+pub(super) fn own_tgid() -> Option<u32> {
     in_initial_pid_namespace().then(std::process::id)
 }
 
@@ -128,10 +114,7 @@ async fn watch(
 ) -> anyhow::Result<bool> {
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
     let reader = Reader::of(io::stdout());
-    // A time too far off to be expressed never comes.
-    let mut deadline = args
-        .duration
-        .and_then(|duration| Instant::now().checked_add(duration));
+    let mut deadline = args.deadline();
     let mut ended = false;
     if !show(|| printer.header())? {
         return Ok(false);
@@ -183,7 +166,7 @@ async fn wait(
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => pending().await,

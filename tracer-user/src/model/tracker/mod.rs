@@ -249,6 +249,11 @@ impl Tracker {
             .filter_map(|entry| self.view_of(entry))
     }
 
+    /// The initial namespaces.
+    pub fn initial(&self) -> impl Iterator<Item = NsId> + '_ {
+        self.namespaces().filter(|ns| ns.initial).map(|ns| ns.id)
+    }
+
     /// The namespace with this id.
     pub fn get(&self, id: NsId) -> Option<Namespace> {
         self.by_id.get(&id).and_then(|&handle| self.view(handle))

@@ -3,10 +3,12 @@
 //! growing older take as long however many there are, and need no memory: each
 //! entry knows its neighbours.
 
+use std::iter::successors;
+
 use slotmap::SlotMap;
 use tracer_common::kind::NsKind;
 
-use super::super::State;
+use super::super::{Namespace, State};
 use super::Tracker;
 use super::entry::{Entry, NsHandle};
 
@@ -206,6 +208,30 @@ impl Tracker {
         }
     }
 
+    /// Those of a type and state, the one that has been there longest first.
+    fn in_line(&self, kind: NsKind, state: State) -> impl Iterator<Item = &Entry> {
+        // Who has reached an age has been there for longer than who has not.
+        let lines = &self.queues.ends[kind as usize][state as usize];
+        let younger = |handle: &NsHandle| self.namespaces.get(*handle)?.place.younger;
+        lines
+            .iter()
+            .rev()
+            .flat_map(move |ends| successors(ends.oldest, younger))
+            .filter_map(|handle| self.namespaces.get(handle))
+    }
+
+    /// Of each type and state the `count` namespaces that have been in it for
+    /// longest, and since when, as in [`Standing::oldest`]. Costs the same however
+    /// many others there are.
+    pub fn longest(&self, count: usize) -> impl Iterator<Item = (u64, Namespace)> + '_ {
+        let lines = NsKind::ALL
+            .into_iter()
+            .flat_map(|kind| State::ALL.map(|state| (kind, state)));
+        lines
+            .flat_map(move |(kind, state)| self.in_line(kind, state).take(count))
+            .filter_map(|entry| Some((entry.place.since, self.view_of(entry)?)))
+    }
+
     /// How long what there is has been what it is; costs the same however much
     /// there is.
     pub fn standing(&self) -> Standing {
@@ -222,11 +248,9 @@ impl Tracker {
         for kind in NsKind::ALL {
             let lines = &self.queues.ends[kind as usize];
             for state in State::ALL {
-                let first = lines[state as usize].iter().filter_map(|ends| ends.oldest);
-                standing.oldest[kind as usize][state as usize] = first
-                    .filter_map(|handle| self.namespaces.get(handle))
-                    .map(|entry| entry.place.since)
-                    .min();
+                let first = self.in_line(kind, state).next();
+                standing.oldest[kind as usize][state as usize] =
+                    first.map(|entry| entry.place.since);
             }
             let [_, aged @ ..] = &lines[State::Inactive as usize];
             let mut older = 0;

@@ -233,7 +233,10 @@ pub fn transition(transition: &Transition, clock: &Clock) -> Record {
 pub fn notice(notice: &engine::Notice, at: Timestamp) -> Record {
     let event = EventName::of_notice(notice);
     let notice = match *notice {
-        engine::Notice::Lost { cause, count } => Notice::Lost { cause, count },
+        engine::Notice::Lost { cause, count } => Notice::Lost {
+            cause: cause.name(),
+            count,
+        },
         engine::Notice::Resync { corrections } => Notice::Resync { corrections },
     };
     Record {

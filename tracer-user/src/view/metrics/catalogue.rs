@@ -3,7 +3,7 @@
 //! `docs/metrics.md`.
 
 use super::{
-    coverage::Coverage, headroom::Headroom, health::Health, labels::Label, lives::Lives,
+    coverage::Coverage, headroom::Headroom, health::Health, labels::Label, lives::Lives, longest,
     nsproxies::Nsproxies, pids::Pids, process, room::Room, times::Times,
 };
 
@@ -125,6 +125,7 @@ pub struct Chapter {
 /// The whole catalogue.
 pub const CHAPTERS: &[Chapter] = &[
     Lives::CHAPTER,
+    longest::CHAPTER,
     Times::CHAPTER,
     Pids::CHAPTER,
     Nsproxies::CHAPTER,

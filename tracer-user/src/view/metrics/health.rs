@@ -7,11 +7,11 @@ use tracer_common::kind::NsKind;
 
 use super::{
     catalogue::{Kind, Metric, Unit, families},
-    labels::{FIELD, LOSS, NS_TYPE, OfCause, OfTypeField, UNDECODABLE},
+    labels::{FIELD, LOSS, NS_TYPE, OfCause, OfTypeField},
     values::{Fraction, raise, signed},
 };
 use crate::{
-    engine::KernelTotals,
+    engine::{KernelTotals, Loss},
     model::audit::{Field, Findings},
 };
 
@@ -114,7 +114,7 @@ impl Default for Health {
     fn default() -> Self {
         let health = Self::empty();
         health.totals(&KernelTotals::default());
-        health.lost(UNDECODABLE);
+        health.lost(Loss::Undecodable);
         for kind in NsKind::ALL {
             for field in Field::ALL {
                 health.drift(kind, field);
@@ -128,10 +128,10 @@ impl Health {
     /// Takes over the counters of the kernel programs.
     pub(super) fn totals(&self, totals: &KernelTotals) {
         raise(&self.events, totals.records);
-        raise(&self.lost("ring_full"), totals.lost_ring_full);
-        raise(&self.lost("map_full"), totals.lost_map_full);
-        raise(&self.lost("read_failed"), totals.lost_read_failed);
-        raise(&self.lost("recursion"), totals.lost_recursion);
+        raise(&self.lost(Loss::RingFull), totals.lost_ring_full);
+        raise(&self.lost(Loss::MapFull), totals.lost_map_full);
+        raise(&self.lost(Loss::ReadFailed), totals.lost_read_failed);
+        raise(&self.lost(Loss::Recursion), totals.lost_recursion);
     }
 
     /// Takes over what an audit that ends now has found.
@@ -156,7 +156,9 @@ impl Health {
     }
 
     /// The counter of what was lost for this cause.
-    pub(super) fn lost(&self, cause: &'static str) -> Counter {
-        self.lost.get_or_create_owned(&OfCause { cause })
+    pub(super) fn lost(&self, cause: Loss) -> Counter {
+        self.lost.get_or_create_owned(&OfCause {
+            cause: cause.name(),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! What series are told apart by. Each label has a handful of values, none of
-//! them chosen by somebody else.
+//! them chosen by somebody else, but for those of namespaces one by one, which
+//! somebody has to ask for.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use tracer_common::{
@@ -8,6 +9,7 @@ use tracer_common::{
 };
 
 use crate::{
+    engine::Loss,
     model::{Errno, Rule, Standing, State, Users, audit::Field},
     plan, version,
 };
@@ -20,16 +22,12 @@ pub struct Label {
     /// What its values stand for, where they do not speak for themselves; may
     /// be empty.
     pub meaning: &'static str,
-    /// Every value; none if there is one, which each build has for itself.
+    /// Every value; none if they cannot be told beforehand.
     pub values: fn() -> Vec<&'static str>,
 }
 
 /// The cause of a change that was missed.
 pub(super) const UNKNOWN_CAUSE: &str = "unknown";
-
-/// Records that could not be understood are counted by the reader, all other
-/// losses by the kernel programs.
-pub(super) const UNDECODABLE: &str = "undecodable";
 
 /// The stages of the clean-up of a network namespace.
 pub(super) const QUEUE: &str = "queue";
@@ -163,15 +161,7 @@ pub(super) const LOSS: Label = Label {
     meaning: "`ring_full`: nslife did not read fast enough; `map_full`: more namespaces or tasks \
               than there is room for; `read_failed`: kernel memory that could not be read; \
               `recursion`: runs that the kernel skipped; `undecodable`: records that made no sense",
-    values: || {
-        vec![
-            "ring_full",
-            "map_full",
-            "read_failed",
-            "recursion",
-            UNDECODABLE,
-        ]
-    },
+    values: || Loss::OF_THE_ENGINE.map(Loss::name).to_vec(),
 };
 
 pub(super) const FIELD: Label = Label {
@@ -190,6 +180,19 @@ pub(super) const HOOK: Label = Label {
     name: "hook",
     meaning: "only those that this kernel calls for; `nslife doctor` says what each is for",
     values: || plan::HOOKS.iter().map(|hook| hook.name).collect(),
+};
+
+pub(super) const NAMESPACE: Label = Label {
+    name: "namespace",
+    meaning: "its inode number, as `ls -l /proc/PID/ns` shows it",
+    values: Vec::new,
+};
+
+pub(super) const CREATOR: Label = Label {
+    name: "creator",
+    meaning: "the command that made it, with what no terminal should be sent escaped; empty if \
+              nslife did not see that",
+    values: Vec::new,
 };
 
 pub(super) const VERSION: Label = Label {

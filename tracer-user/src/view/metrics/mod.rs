@@ -4,7 +4,7 @@
 //! zero where nothing happened yet, so that rates and alerts need no special
 //! case. Labels have a handful of values each, none of them chosen by
 //! somebody else, so the cost of a scrape does not grow with the number of
-//! namespaces.
+//! namespaces. The one exception, [`longest`], is there if somebody asks for it.
 
 mod catalogue;
 mod coverage;
@@ -13,6 +13,7 @@ mod headroom;
 mod health;
 mod labels;
 mod lives;
+mod longest;
 mod nsproxies;
 mod pids;
 mod process;
@@ -21,18 +22,18 @@ mod room;
 mod times;
 mod values;
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use prometheus_client::registry::Registry;
 use tracer_common::{event::Reason, kind::NsKind};
 
 use self::{
-    coverage::Coverage, headroom::Headroom, health::Health, labels::UNDECODABLE, lives::Lives,
+    coverage::Coverage, headroom::Headroom, health::Health, lives::Lives, longest::Longest,
     nsproxies::Nsproxies, pids::Pids, room::Room, times::Times,
 };
 use crate::{
-    engine::{HookReport, KernelTotals, Limits, Notice, Resources},
-    model::{Census, Rule, Standing, Transition, Users, What, audit::Findings},
+    engine::{HookReport, KernelTotals, Limits, Loss, Notice, Resources},
+    model::{Census, Namespace, Rule, Standing, Transition, Users, What, audit::Findings},
     version::Version,
     view::clock::{Clock, seconds},
 };
@@ -55,6 +56,7 @@ pub struct Metrics {
     health: Health,
     room: Room,
     coverage: Coverage,
+    longest: Arc<Longest>,
 }
 
 impl Metrics {
@@ -70,6 +72,7 @@ impl Metrics {
             health: Health::default(),
             room: Room::default(),
             coverage: Coverage::new(version.into()),
+            longest: Arc::default(),
         };
         let registry = &mut metrics.registry;
         metrics.lives.register(registry);
@@ -80,6 +83,8 @@ impl Metrics {
         metrics.health.register(registry);
         metrics.room.register(registry);
         metrics.coverage.register(registry);
+        let longest = longest::Collector(Arc::clone(&metrics.longest));
+        registry.register_collector(Box::new(longest));
         registry.register_collector(Box::new(process::Collector));
         metrics
     }
@@ -135,7 +140,10 @@ impl Metrics {
     /// Counts a notice.
     pub fn notice(&self, notice: &Notice) {
         match *notice {
-            Notice::Lost { cause, count } if cause == UNDECODABLE => {
+            Notice::Lost {
+                cause: cause @ Loss::Undecodable,
+                count,
+            } => {
                 self.health.lost(cause).inc_by(count);
             }
             // In the kernel's totals.
@@ -170,6 +178,12 @@ impl Metrics {
         self.lives.standing(standing, wall);
         self.pids.standing(standing, wall);
         self.room.walked(standing, wall);
+    }
+
+    /// Takes over which namespaces have been what they are for longest, and since
+    /// when, `CLOCK_BOOTTIME` nanoseconds: each becomes a series.
+    pub fn longest(&self, namespaces: impl Iterator<Item = (u64, Namespace)>, clock: &Clock) {
+        self.longest.set(namespaces, clock);
     }
 
     /// Takes over which users have the most, and by [`NsKind`] how many each may

@@ -143,9 +143,12 @@ impl TraceText {
     /// The line of a notice.
     pub fn notice(&self, notice: &Notice, at: Timestamp) -> String {
         match notice {
-            Notice::Lost { cause, count } => {
-                self.row(EventName::Lost, at, None, &format!("{count} by {cause}"))
-            }
+            Notice::Lost { cause, count } => self.row(
+                EventName::Lost,
+                at,
+                None,
+                &format!("{count} by {}", cause.name()),
+            ),
             Notice::Resync { corrections } => self.row(
                 EventName::Resync,
                 at,

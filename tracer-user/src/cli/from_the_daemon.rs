@@ -1,0 +1,40 @@
+//! What is said of answers that a daemon gives.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::say;
+use crate::{
+    engine::Limits,
+    view::{
+        clock::{Clock, boottime},
+        text::words::Span,
+    },
+};
+
+/// How long a daemon may be silent. Its walk takes a few seconds where there
+/// are very many namespaces.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Says on standard error who answers, and since when it knows what happens.
+pub(super) fn remark(pid: u32, watching_since: u64) {
+    let from = Clock::sample()
+        .wall(watching_since)
+        .to_zoned(TimeZone::system());
+    eprintln!(
+        "nslife: from the daemon (process {pid}), which has been watching since {} ({})",
+        from.strftime("%F %T"),
+        Span(boottime().saturating_sub(watching_since)),
+    );
+}
+
+/// Says on standard error what is missing.
+pub(super) fn admit(limits: &Limits) {
+    if !limits.because.is_empty() {
+        say(&format!(
+            "not the whole picture: {}",
+            limits.because.join("; ")
+        ));
+    }
+}
