@@ -35,7 +35,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use self::{
-    scenario::{Outcome, Scenario, Status},
+    scenario::{On, Outcome, Scenario, Status},
     scenarios::ALL,
     world::World,
 };
@@ -53,6 +53,9 @@ struct Cli {
     /// Run these only.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Leave those to other kernels of which these say as much.
+    #[arg(long, value_enum, default_value_t = Leave::Nothing)]
+    leave: Leave,
     /// Name all scenarios, and run none.
     #[arg(long)]
     list: bool,
@@ -66,6 +69,16 @@ enum Output {
     Text,
     /// An object on a line for each.
     Json,
+}
+
+/// What is left to other kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Leave {
+    Nothing,
+    /// What any kernel will do for.
+    Any,
+    /// That, and what the oldest and the newest will do for.
+    Ends,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +109,7 @@ fn main() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    run(&wanted, cli.output)
+    run(&wanted, cli.leave, cli.output)
 }
 
 /// The scenarios of these names, or all.
@@ -117,8 +130,8 @@ fn churn(options: &churn::Options, output: Output) -> Result<ExitCode> {
 }
 
 /// Runs them one after the other, and says at once how each came out.
-fn run(wanted: &[&Scenario], output: Output) -> Result<ExitCode> {
-    reporting(output, |report| run_all(wanted, report))
+fn run(wanted: &[&Scenario], leave: Leave, output: Output) -> Result<ExitCode> {
+    reporting(output, |report| run_all(wanted, leave, report))
 }
 
 /// Does something that comes out in several ways, of which any may be a failure.
@@ -138,11 +151,19 @@ fn reporting(
     })
 }
 
-fn run_all(wanted: &[&Scenario], report: &mut dyn FnMut(Outcome) -> Result<()>) -> Result<()> {
+fn run_all(
+    wanted: &[&Scenario],
+    leave: Leave,
+    report: &mut dyn FnMut(Outcome) -> Result<()>,
+) -> Result<()> {
     match World::set_up() {
         Ok(world) => {
             for scenario in wanted {
-                report(scenario.run(&world))?;
+                report(match scenario.on {
+                    On::Any if leave >= Leave::Any => scenario.leave(),
+                    On::Ends if leave >= Leave::Ends => scenario.leave(),
+                    _ => scenario.run(&world),
+                })?;
             }
         }
         Err(error) => {

@@ -46,6 +46,11 @@ pub(crate) enum On {
     AllKernels,
     /// This one and later ones: others lack something.
     Since(Version, &'static str),
+    /// The oldest and the newest one: what nslife makes of what it is told, where the kernel keeps
+    /// no count and where it does.
+    Ends,
+    /// Whichever: it is about what nslife does by itself, which one kernel is enough for.
+    Any,
 }
 
 /// How a scenario came out.
@@ -83,6 +88,12 @@ impl std::fmt::Display for CannotRun {
 impl std::error::Error for CannotRun {}
 
 impl Scenario {
+    /// Says that it is left to another kernel.
+    pub(crate) fn leave(&self) -> Outcome {
+        let because = "left to another kernel, on which it is the same";
+        self.outcome(Status::NotApplicable, because.to_owned(), Duration::ZERO)
+    }
+
     /// Runs it.
     pub(crate) fn run(&self, world: &World) -> Outcome {
         let start = Instant::now();

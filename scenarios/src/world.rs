@@ -1,23 +1,27 @@
 //! What all scenarios share: the kernel, and nslife watching it.
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeSet,
     env, fs,
     path::PathBuf,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use serde_json::Value;
 use tracer_common::kind::NsKind;
 
 use crate::{
     PATIENCE,
     daemon::Daemon,
     kernel::Version,
-    nslife::Nslife,
+    nslife::{List, Nslife},
+    process::poll_until,
     puppet::Puppet,
-    trace::{Line, Step, Trace, What},
+    trace::{Line, Step, Trace, What, ends::Ends},
 };
 
 /// Where files are left for people to look at, if they asked for them.
@@ -49,7 +53,9 @@ pub(crate) struct World {
     pub(crate) initial_user: u64,
     /// Ids of what was there before the trace.
     pub(crate) there_before: BTreeSet<u64>,
-    daemon: OnceCell<Daemon>,
+    daemon: Daemon,
+    ends: RefCell<Option<Rc<Ends>>>,
+    doctor: OnceCell<Value>,
     canary: Puppet,
     chirps: Cell<usize>,
     resyncs: Cell<usize>,
@@ -63,6 +69,7 @@ impl World {
         let nslife = Nslife::find()?;
         let list = nslife.list()?;
         let trace = Trace::start(&nslife, &results, "trace")?;
+        let daemon = Daemon::start(&nslife, &results, PORT)?;
         let world = Self {
             kernel: Version::running()?,
             nslife,
@@ -70,7 +77,9 @@ impl World {
             results,
             initial_user: list.initial("user")?,
             there_before: list.namespaces.iter().map(|ns| ns.id).collect(),
-            daemon: OnceCell::new(),
+            daemon,
+            ends: RefCell::default(),
+            doctor: OnceCell::new(),
             canary: Puppet::start("canary")?,
             chirps: Cell::new(0),
             resyncs: Cell::new(0),
@@ -79,19 +88,53 @@ impl World {
         Ok(world)
     }
 
-    /// It, as a daemon, from when it is first asked for to after the last scenario.
-    pub(crate) fn daemon(&self) -> Result<&Daemon> {
-        if let Some(daemon) = self.daemon.get() {
-            return Ok(daemon);
+    /// It, as a daemon, likewise.
+    pub(crate) fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    /// All namespaces, as that daemon has them after a walk that begins now.
+    pub(crate) fn list(&self) -> Result<List> {
+        let asked_at = Timestamp::now();
+        // Whoever asks again within a second gets the same picture again.
+        let list = poll_until(PATIENCE, || {
+            let list = self.daemon.list(&self.nslife, &[])?;
+            let taken_at: Timestamp = list.taken_at.parse()?;
+            Ok((taken_at >= asked_at).then_some(list))
+        })?;
+        list.context("the daemon has no picture of now")
+    }
+
+    /// What `nslife doctor` says, once.
+    pub(crate) fn doctor(&self) -> Result<&Value> {
+        if let Some(report) = self.doctor.get() {
+            return Ok(report);
         }
-        let daemon = Daemon::start(&self.nslife, &self.results, PORT)?;
-        Ok(self.daemon.get_or_init(|| daemon))
+        let report = serde_json::from_str(&self.nslife.document("doctor")?)?;
+        Ok(self.doctor.get_or_init(|| report))
+    }
+
+    /// Who watches the ends of tasks, from when it is first asked for.
+    pub(crate) fn ends(&self) -> Result<Rc<Ends>> {
+        let ends = self.ends.borrow().clone();
+        if let Some(ends) = ends {
+            return Ok(ends);
+        }
+        let ends = Rc::new(Ends::watch(self)?);
+        *self.ends.borrow_mut() = Some(Rc::clone(&ends));
+        Ok(ends)
+    }
+
+    /// Has nobody watch the ends of tasks any more. Nobody else may have them by then.
+    pub(crate) fn close_ends(&self) -> Result<()> {
+        let ends = self.ends.borrow_mut().take().and_then(Rc::into_inner);
+        ends.context("somebody watches still")?.close(&self.nslife)
     }
 
     /// Ends what watches.
     pub(crate) fn retire(&self) -> Result<()> {
         self.trace.kill()?;
-        self.daemon.get().map_or(Ok(()), Daemon::kill)
+        self.daemon.kill()
     }
 
     /// How much nslife says to have lost, up to now.
@@ -100,12 +143,10 @@ impl World {
             let is_loss = |line: &&Line| matches!(line.what, What::Trouble(_));
             lines.iter().filter(is_loss).count()
         });
-        let resyncs = self.daemon.get().and_then(|daemon| {
-            let metrics = daemon.scrape().ok()?;
-            metrics.plain("nslife_resyncs_total").ok()
-        });
+        let scraped = self.daemon.scrape();
+        let resyncs = scraped.and_then(|metrics| metrics.plain("nslife_resyncs_total"));
         // A daemon that is no more has lost nothing since.
-        if let Some(resyncs) = resyncs {
+        if let Ok(resyncs) = resyncs {
             self.resyncs.set(resyncs as usize);
         }
         traced + self.resyncs.get()

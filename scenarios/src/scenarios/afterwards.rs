@@ -70,7 +70,7 @@ pub(super) fn own_pid_is_never_blamed(world: &World) -> Result<()> {
 /// Nothing was lost, but for what programs miss that meet on one processor: that can happen at any
 /// time, and is counted.
 pub(super) fn nothing_was_lost(world: &World) -> Result<()> {
-    let metrics = world.daemon()?.scrape()?;
+    let metrics = world.daemon().scrape()?;
     for cause in ["ring_full", "map_full", "read_failed", "undecodable"] {
         let series = series("nslife_events_lost_total", &[("cause", cause)]);
         same(&series.to_string(), 0.0, metrics.get(&series)?)?;
@@ -95,7 +95,7 @@ pub(super) fn nothing_was_lost(world: &World) -> Result<()> {
 
 /// The kernel kept its own rules of nsproxies, whatever was done; and that was looked at.
 pub(super) fn no_rule_was_broken(world: &World) -> Result<()> {
-    super::rules::none_is_broken(&world.daemon()?.scrape()?)?;
+    super::rules::none_is_broken(&world.daemon().scrape()?)?;
     world.barrier()?;
     world.trace.log.look(0, |lines| {
         let is_violation = |line: &&Line| matches!(line.what, What::Violation(_));

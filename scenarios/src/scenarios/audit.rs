@@ -4,16 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use super::truth::Population;
-use crate::{
-    daemon::{Daemon, socket_of},
-    expect::same,
-    kernel::COUNTS,
-    metrics::series,
-    world::World,
-};
-
-/// Where the daemon listens.
-const PORT: u16 = 19640;
+use crate::{expect::same, kernel::COUNTS, metrics::series, world::World};
 
 /// What `nslife audit --output json` says.
 #[derive(Debug, Deserialize)]
@@ -36,11 +27,11 @@ struct Check {
 /// A daemon that has seen namespaces of all kinds come has a picture in which the walk, `listns` and
 /// `/proc` find nothing wrong; nor do they in one that is made for the audit.
 pub(super) fn audit_finds_no_drift(world: &World) -> Result<()> {
-    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let daemon = world.daemon();
     let audits = series("nslife_audits_total", &[]);
     let before = daemon.scrape()?.get(&audits)?;
     let population = Population::settle()?;
-    let own = audit(world, &["--control-socket", &socket_of(PORT)])?;
+    let own = audit(world, &["--control-socket", &daemon.socket])?;
     same("whose picture", "daemon", &*own.source)?;
     same("which process", daemon.pid(), own.pid)?;
     daemon.wait_for(&audits, "one more", |count| count > before)?;
@@ -48,8 +39,8 @@ pub(super) fn audit_finds_no_drift(world: &World) -> Result<()> {
     same("whose picture", "walk", &*made.source)?;
     population.leave()?;
     // What was there is gone, and both know.
-    audit(world, &["--control-socket", &socket_of(PORT)])?;
-    same("the daemon's end", Some(0), daemon.stop()?.code())
+    audit(world, &["--control-socket", &daemon.socket])?;
+    Ok(())
 }
 
 /// Audits, and fails unless it is clean and everybody was asked who can be on this kernel.

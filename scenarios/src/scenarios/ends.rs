@@ -27,7 +27,7 @@ const LEFT_ALONE: Duration = Duration::from_millis(400);
 
 /// Within a pid namespace whose parent is gone belongs to the init of that.
 pub(super) fn orphan_goes_to_init(world: &World) -> Result<()> {
-    let ends = Ends::watch(world, "orphan_goes_to_init")?;
+    let ends = world.ends()?;
     let outside = Puppet::start("outside")?;
     let init = outside.clone_into("init-inside", &[Pid])?;
     adoption(&ends, &init)?;
@@ -43,18 +43,16 @@ pub(super) fn orphan_goes_to_init(world: &World) -> Result<()> {
     let (exited, reaped) = ends.whole(&init.task())?;
     hands_over(&exited, &[])?;
     by(&reaped, Some(&outside.task()), &outside.task(), None)?;
-    outside.end()?;
-    ends.close()
+    outside.end()
 }
 
 /// Elsewhere it belongs to the nearest subreaper.
 pub(super) fn orphan_goes_to_subreaper(world: &World) -> Result<()> {
-    let ends = Ends::watch(world, "orphan_goes_to_subreaper")?;
+    let ends = world.ends()?;
     let subreaper = Puppet::start("subreaper")?;
     subreaper.be_subreaper()?;
     adoption(&ends, &subreaper)?;
-    subreaper.end()?;
-    ends.close()
+    subreaper.end()
 }
 
 /// A child's child becomes this one's, and is reaped by it.
@@ -87,7 +85,7 @@ fn adoption(ends: &Ends, adopter: &Puppet) -> Result<()> {
 
 /// Between exit and reaping there is as much time as the parent takes; and none if nobody waits.
 pub(super) fn exit_and_reaping(world: &World) -> Result<()> {
-    let ends = Ends::watch(world, "exit_and_reaping")?;
+    let ends = world.ends()?;
     let parent = Puppet::start("parent")?;
 
     let zombie = parent.clone_into("zombie", &[])?;
@@ -114,8 +112,7 @@ pub(super) fn exit_and_reaping(world: &World) -> Result<()> {
     ignored.exit()?;
     let (_, reaped) = ends.whole(&ignored.task())?;
     by(&reaped, None, &parent.task(), None)?;
-    parent.end()?;
-    ends.close()
+    parent.end()
 }
 
 /// Fails unless a task handed these over, and none else, after it had dropped its nsproxy.
@@ -223,8 +220,7 @@ fn beside_others<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Who does not ask for them has no programs loaded or attached that see them, no maps worth
 /// mentioning, and is told nothing.
 pub(super) fn task_events_are_free_of_cost(world: &World) -> Result<()> {
-    let doctor = world.nslife.document("doctor")?;
-    let doctor: Value = serde_json::from_str(&doctor)?;
+    let doctor = world.doctor()?;
     let hooks = doctor["hooks"].as_array().context("no hooks")?;
     let attached = hooks.iter().filter(|hook| hook["state"] == "attached");
     let own = |hook: &&Value| {
@@ -245,12 +241,13 @@ pub(super) fn task_events_are_free_of_cost(world: &World) -> Result<()> {
     let plain = Held::by(world.trace.pid())?;
     same("links of a trace that does not ask", links, plain.links)?;
     same("large maps of its own", 0, plain.large_lru_maps)?;
-    let ends = Ends::watch(world, "task_events_are_free_of_cost")?;
+    let ends = world.ends()?;
     let asking = Held::by(ends.pid())?;
     same("links of one that asks", plain.links + 6, asking.links)?;
     same("programs", plain.programs + 6, asking.programs)?;
     same("large maps", 3, asking.large_lru_maps)?;
-    ends.close()?;
+    drop(ends);
+    world.close_ends()?;
 
     let told = world.trace.log.look(0, |lines| {
         let is_end = |line: &str| End::parse(line).is_ok();

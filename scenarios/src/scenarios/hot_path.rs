@@ -102,7 +102,7 @@ impl<'w> Counter<'w> {
     fn new(world: &'w World) -> Result<Self> {
         Ok(Self {
             world,
-            daemon: world.daemon()?,
+            daemon: world.daemon(),
             breeder: Puppet::start("breeder")?,
         })
     }

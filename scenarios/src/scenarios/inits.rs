@@ -25,7 +25,7 @@ const TOOK: &str = "nslife_pid_namespace_dying_seconds_count";
 
 /// Whoever is in a pid namespace dies with its init.
 pub(super) fn pid_namespace_dies(world: &World) -> Result<()> {
-    let took = world.daemon()?.scrape()?.plain(TOOK)?;
+    let took = world.daemon().scrape()?.plain(TOOK)?;
     let mut stage = Stage::new(world);
     let parent = stage.puppet("parent")?;
     let init = stage.child(&parent, "init", &[Pid])?;
@@ -61,7 +61,7 @@ pub(super) fn pid_namespace_dies(world: &World) -> Result<()> {
     stage.lives(&pid, WHOLE)?;
     let series = series(TOOK, &[]);
     world
-        .daemon()?
+        .daemon()
         .wait_for(&series, &format!("{}", took + 1.0), |value| {
             value == took + 1.0
         })?;
@@ -76,7 +76,7 @@ pub(super) fn pid_namespace_dies(world: &World) -> Result<()> {
 /// An init cannot go before everybody else in its pid namespace is reaped. Whoever is traced
 /// from outside is reaped by its tracer first, and that need not be in a hurry.
 pub(super) fn pid_namespace_hangs(world: &World) -> Result<()> {
-    let daemon = world.daemon()?;
+    let daemon = world.daemon();
     let mut stage = Stage::new(world);
     let parent = stage.puppet("parent")?;
     let init = stage.child(&parent, "init", &[Pid])?;
@@ -122,7 +122,7 @@ pub(super) fn pid_namespace_hangs(world: &World) -> Result<()> {
         Some(init.task()),
         people.init_task.map(|init| init.task),
     )?;
-    let seen = world.daemon()?.list(&world.nslife, &[])?;
+    let seen = world.daemon().list(&world.nslife, &[])?;
     let seen = seen.find(&pid).context("the daemon does not show it")?;
     ensure!(
         seen.init.as_ref().is_some_and(|init| init.since.is_some()),

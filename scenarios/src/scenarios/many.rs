@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -78,9 +78,17 @@ pub(super) fn fifty_thousand(world: &World) -> Result<String> {
     };
     Ok(format!(
         "the list took {seconds:.1} s, {:.1} s of it the walk, and says that it is {complete}; \
-         asking a daemon took {asked:.1} s; a scrape has {} series and costs {:.1} ms, with few \
-         namespaces {:.1} ms",
-        list.walk_seconds, many.series, many.milliseconds, few.milliseconds
+         asking a daemon took {asked:.1} s; a scrape has {} series and costs {:.1} ms, a second \
+         without one {:.1} ms, in {:.1} MiB; with few namespaces {} series, {:.1} ms, {:.1} ms, {:.1} MiB",
+        list.walk_seconds,
+        many.series,
+        many.milliseconds,
+        many.idle,
+        many.memory,
+        few.series,
+        few.milliseconds,
+        few.idle,
+        few.memory
     ))
 }
 
@@ -89,10 +97,17 @@ struct Scrapes {
     series: usize,
     /// Of its processor time, for each.
     milliseconds: f64,
+    /// Of its processor time, for a second in which nothing happens.
+    idle: f64,
+    /// What memory it has then, MiB.
+    memory: f64,
 }
 
 /// How often it is scraped for that: the kernel counts processor time in hundredths of a second.
 const SCRAPES: u32 = 100;
+
+/// For how long it is left alone: who is near a limit is looked at every ten seconds.
+const IDLE: Duration = Duration::from_secs(20);
 
 fn scrapes(daemon: &Daemon) -> Result<Scrapes> {
     let spent = |daemon: &Daemon| daemon.scrape()?.plain("process_cpu_seconds_total");
@@ -100,10 +115,16 @@ fn scrapes(daemon: &Daemon) -> Result<Scrapes> {
     for _ in 1..SCRAPES {
         daemon.scrape()?;
     }
-    let took = spent(daemon)? - before;
+    let after = spent(daemon)?;
+    let took = after - before;
+    thread::sleep(IDLE);
+    let idle = spent(daemon)? - after;
+    let last = daemon.scrape()?;
     Ok(Scrapes {
-        series: daemon.scrape()?.len(),
+        series: last.len(),
         milliseconds: 1000.0 * took / f64::from(SCRAPES),
+        idle: 1000.0 * idle / IDLE.as_secs_f64(),
+        memory: last.plain("process_resident_memory_bytes")? / f64::from(1 << 20),
     })
 }
 

@@ -53,16 +53,20 @@ use crate::{
 
 /// All scenarios, in the order in which they are run.
 pub(crate) const ALL: &[Scenario] = &[
-    on_all("life_of_mnt", |world| lives::life_of(world, NsKind::Mnt)),
-    on_all("life_of_uts", |world| lives::life_of(world, NsKind::Uts)),
-    on_all("life_of_ipc", |world| lives::life_of(world, NsKind::Ipc)),
-    on_all("life_of_user", |world| lives::life_of(world, NsKind::User)),
-    on_all("life_of_pid", |world| lives::life_of(world, NsKind::Pid)),
-    on_all("life_of_net", |world| lives::life_of(world, NsKind::Net)),
-    on_all("life_of_cgroup", |world| {
-        lives::life_of(world, NsKind::Cgroup)
+    remarking("life_of_mnt", |world| teardown::life_of(world, NsKind::Mnt)),
+    remarking("life_of_uts", |world| teardown::life_of(world, NsKind::Uts)),
+    remarking("life_of_ipc", |world| teardown::life_of(world, NsKind::Ipc)),
+    remarking("life_of_user", |world| {
+        teardown::life_of(world, NsKind::User)
     }),
-    on_all("life_of_time", |world| lives::life_of(world, NsKind::Time)),
+    remarking("life_of_pid", |world| teardown::life_of(world, NsKind::Pid)),
+    remarking("life_of_net", |world| teardown::life_of(world, NsKind::Net)),
+    remarking("life_of_cgroup", |world| {
+        teardown::life_of(world, NsKind::Cgroup)
+    }),
+    remarking("life_of_time", |world| {
+        teardown::life_of(world, NsKind::Time)
+    }),
     on_all("user_namespace_of_nobody", lives::user_namespace_of_nobody),
     on_all("creator_has_a_cgroup", lives::creator_has_a_cgroup),
     on_all("two_tasks_in_one_namespace", tasks::two_in_one_namespace),
@@ -92,7 +96,7 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all("orphan_goes_to_init", ends::orphan_goes_to_init),
     on_all("orphan_goes_to_subreaper", ends::orphan_goes_to_subreaper),
     on_all("exit_and_reaping", ends::exit_and_reaping),
-    on_all("ends_of_a_command", ends::ends_of_a_command),
+    on_both_ends("ends_of_a_command", ends::ends_of_a_command),
     on_all(
         "task_events_are_free_of_cost",
         ends::task_events_are_free_of_cost,
@@ -161,24 +165,25 @@ pub(crate) const ALL: &[Scenario] = &[
         truth::list_agrees_with_listns,
     ),
     on_all("audit_finds_no_drift", audit::audit_finds_no_drift),
-    on_all("command_is_followed", command::command_is_followed),
-    on_all("command_status", input::command_status),
-    on_all("command_not_found", input::command_not_found),
-    on_all("command_inherits_no_fd", input::command_inherits_no_fd),
-    on_all("trace_filters", command::trace_filters),
-    on_all("trace_ends_on_request", input::trace_ends_on_request),
-    on_all("broken_pipe", input::broken_pipe),
-    on_all("unknown_flags", input::unknown_flags),
-    on_all("no_capability", input::no_capability),
-    on_all("no_btf", input::no_btf),
-    on_all("bpf_refused", input::bpf_refused),
+    on_both_ends("command_is_followed", command::command_is_followed),
+    on_any("command_status", input::command_status),
+    on_any("command_not_found", input::command_not_found),
+    on_any("command_inherits_no_fd", input::command_inherits_no_fd),
+    on_any("trace_filters", command::trace_filters),
+    on_any("trace_ends_on_request", input::trace_ends_on_request),
+    on_any("broken_pipe", input::broken_pipe),
+    on_any("unknown_flags", input::unknown_flags),
+    on_any("no_capability", input::no_capability),
+    on_any("no_btf", input::no_btf),
+    on_any("bpf_refused", input::bpf_refused),
     on_all("inside_a_pid_namespace", input::inside_a_pid_namespace),
     on_all("doctor_runs", input::doctor_runs),
-    on_all(
+    on_any("doctor_talks", input::doctor_talks),
+    on_any(
         "daemon_from_start_to_end",
         service::daemon_from_start_to_end,
     ),
-    on_all(
+    on_any(
         "metrics_are_complete_from_the_start",
         service::metrics_are_complete_from_the_start,
     ),
@@ -186,56 +191,55 @@ pub(crate) const ALL: &[Scenario] = &[
         "daemon_counts_what_the_trace_shows",
         service::daemon_counts_what_the_trace_shows,
     ),
-    on_all(
+    on_both_ends(
         "created_and_gone_before_the_walk",
         start::created_and_gone_before_the_walk,
     ),
-    on_all("list_asks_the_daemon", control::list_asks_the_daemon),
-    on_all(
+    on_any("list_asks_the_daemon", control::list_asks_the_daemon),
+    on_any(
         "control_socket_is_private",
         control::control_socket_is_private,
     ),
-    on_all(
+    on_any(
         "stale_control_socket_is_replaced",
         control::stale_control_socket_is_replaced,
     ),
-    on_all(
+    on_any(
         "second_daemon_runs_without_control_socket",
         control::second_daemon_runs_without_control_socket,
     ),
-    on_all("api_on_a_socket", api::api_on_a_socket),
-    on_all("log_goes_to_the_journal", journal::log_goes_to_the_journal),
+    on_any("api_on_a_socket", api::api_on_a_socket),
+    on_any("log_goes_to_the_journal", journal::log_goes_to_the_journal),
     on_all(
         "no_thread_keeps_a_capability",
         privileges::no_thread_keeps_a_capability,
     ),
     on_all("daemon_without_root", privileges::daemon_without_root),
-    on_all(
+    on_any(
         "missing_capability_is_named",
         privileges::missing_capability_is_named,
     ),
-    remarking("teardown_of_each_type", teardown::teardown_of_each_type),
     remarking("net_cleanup_stages", teardown::net_cleanup_stages),
-    remarking(
+    on_both_ends_remarking(
         "list_shows_what_is_being_destroyed",
         teardown::list_shows_what_is_being_destroyed,
     ),
     on_all("limits_are_hit", makings::limits_are_hit),
     on_all("rules_are_kept", rules::rules_are_kept),
-    on_all("promtool_is_content", prometheus::promtool_is_content),
-    on_all(
+    on_any("promtool_is_content", prometheus::promtool_is_content),
+    on_any(
         "prometheus_finds_what_was_done",
         prometheus::prometheus_finds_what_was_done,
     ),
-    on_all(
+    on_any(
         "prometheus_with_certificate_and_password",
         web_config::prometheus_with_certificate_and_password,
     ),
-    on_all(
+    on_any(
         "watchdog_hears_the_engine",
         watchdog::watchdog_hears_the_engine,
     ),
-    on_all("hostile_names", outputs::hostile_names),
+    on_any("hostile_names", outputs::hostile_names),
     on_all("schema", afterwards::schema),
     on_all(
         "own_pid_is_never_blamed",
@@ -243,14 +247,14 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     on_all("nothing_was_lost", afterwards::nothing_was_lost),
     on_all("no_rule_was_broken", afterwards::no_rule_was_broken),
-    on_all("outputs_are_harmless", outputs::outputs_are_harmless),
+    on_any("outputs_are_harmless", outputs::outputs_are_harmless),
     // Nothing that all scenarios share watches from here on.
-    remarking("tiny_ring_buffer", faults::tiny_ring_buffer),
-    remarking(
+    on_both_ends_remarking("tiny_ring_buffer", faults::tiny_ring_buffer),
+    on_both_ends_remarking(
         "daemon_is_stopped_under_load",
         faults::daemon_is_stopped_under_load,
     ),
-    remarking(
+    on_both_ends_remarking(
         "map_of_namespaces_is_full",
         faults::map_of_namespaces_is_full,
     ),
@@ -258,22 +262,24 @@ pub(crate) const ALL: &[Scenario] = &[
         "hooks_are_detached_for_a_while",
         detached::hooks_are_detached_for_a_while,
     ),
-    remarking("reads_that_fail", detached::reads_that_fail),
-    remarking(
-        "dashboards_and_alerts_find_something",
-        dashboards::they_find_something,
-    ),
-    on_all("limits_are_the_kernels", limits::limits_are_the_kernels),
-    remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
-    remarking(
-        "watching_changes_nothing",
-        interference::watching_changes_nothing,
-    ),
-    remarking(
+    on_both_ends_remarking("reads_that_fail", detached::reads_that_fail),
+    Scenario {
+        name: "dashboards_and_alerts_find_something",
+        on: On::Any,
+        run: Run::WithRemark(dashboards::they_find_something),
+    },
+    on_any("limits_are_the_kernels", limits::limits_are_the_kernels),
+    on_both_ends_remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
+    Scenario {
+        name: "watching_changes_nothing",
+        on: On::Any,
+        run: Run::WithRemark(interference::watching_changes_nothing),
+    },
+    on_both_ends_remarking(
         "killed_and_started_again",
         restarts::killed_and_started_again,
     ),
-    remarking("fifty_thousand", many::fifty_thousand),
+    on_both_ends_remarking("fifty_thousand", many::fifty_thousand),
 ];
 
 /// A scenario for all kernels.
@@ -285,11 +291,38 @@ const fn on_all(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
     }
 }
 
+/// A scenario that any kernel will do for.
+const fn on_any(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        on: On::Any,
+        run: Run::Plain(run),
+    }
+}
+
 /// A scenario for all kernels, with something to remark.
 const fn remarking(name: &'static str, run: fn(&World) -> Result<String>) -> Scenario {
     Scenario {
         name,
         on: On::AllKernels,
+        run: Run::WithRemark(run),
+    }
+}
+
+/// A scenario for the oldest kernel and the newest.
+const fn on_both_ends(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        on: On::Ends,
+        run: Run::Plain(run),
+    }
+}
+
+/// A scenario for the oldest kernel and the newest, with something to remark.
+const fn on_both_ends_remarking(name: &'static str, run: fn(&World) -> Result<String>) -> Scenario {
+    Scenario {
+        name,
+        on: On::Ends,
         run: Run::WithRemark(run),
     }
 }

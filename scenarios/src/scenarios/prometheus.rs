@@ -25,7 +25,7 @@ const CREATED: &str = r#"nslife_namespace_created_total{ns_type="net"}"#;
 
 /// Its own tool finds nothing to complain about in a scrape.
 pub(super) fn promtool_is_content(world: &World) -> Result<()> {
-    let scrape = world.daemon()?.get("/metrics")?.body;
+    let scrape = world.daemon().get("/metrics")?.body;
     let mut promtool = Command::new(tool("promtool")?);
     promtool.args(["check", "metrics"]).stdin(Stdio::piped());
     let ran = run(&mut promtool, |process| {
@@ -39,7 +39,7 @@ pub(super) fn promtool_is_content(world: &World) -> Result<()> {
 
 /// What was done is what queries find.
 pub(super) fn prometheus_finds_what_was_done(world: &World) -> Result<()> {
-    let prometheus = Prometheus::start(&job(&world.daemon()?.address))?;
+    let prometheus = Prometheus::start(&job(&world.daemon().address))?;
     prometheus.answers(r#"up{job="nslife"}"#, 1.0)?;
     let active = prometheus
         .ask(ACTIVE)?

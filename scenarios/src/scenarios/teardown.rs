@@ -10,10 +10,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::kind::NsKind::{self, Net, Pid};
 
-use super::lives::life_of;
+use super::lives;
 use crate::{
     PATIENCE,
-    daemon::Daemon,
     expect::same,
     kernel::{LISTS, Version},
     metrics::{Metrics, Series, series},
@@ -23,9 +22,6 @@ use crate::{
     trace::{NetCleanup, State, What},
     world::World,
 };
-
-/// Where a daemon listens.
-const PORT: u16 = 19626;
 
 /// Network namespaces that are let go at once.
 const SOME: u32 = 50;
@@ -84,43 +80,37 @@ fn rise(before: &Metrics, after: &Metrics, of: &Series) -> Result<f64> {
     Ok(after.get(of)? - before.get(of)?)
 }
 
-/// Each namespace that is freed is measured once, where its last reference is seen, and never
-/// where it is not.
-pub(super) fn teardown_of_each_type(world: &World) -> Result<String> {
-    let daemon = world.daemon()?;
-    let mut hidden = Vec::new();
-    for kind in NsKind::ALL {
-        world.barrier()?;
-        let before = daemon.scrape()?;
-        life_of(world, kind)?;
-        let expected = before.get(&freed(kind))? + 1.0;
-        daemon.wait_for(&freed(kind), "one more", |count| count >= expected)?;
-        let reason = out_of_sight(world.kernel, kind);
-        // A scrape may come between two counters.
-        let last = Cell::new((0.0, 0.0));
-        let agree = poll_until(PATIENCE, || {
-            let after = daemon.scrape()?;
-            let gone = rise(&before, &after, &freed(kind))?;
-            let seen = rise(&before, &after, &measured(kind))?;
-            last.set((gone, seen));
-            let wanted = if reason.is_some() { 0.0 } else { gone };
-            Ok((gone >= 1.0 && seen == wanted).then_some(()))
-        })?;
-        let (gone, seen) = last.get();
-        agree.with_context(|| {
-            format!("{gone} {} freed, {seen} measured ({reason:?})", kind.name())
-        })?;
-        hidden.extend(reason);
-    }
-    Ok(match &hidden[..] {
-        [] => "all types are measured".to_owned(),
-        reasons => format!("not measured: {}", reasons.join("; ")),
+/// A namespace lives from beginning to end. When it is freed its teardown is measured, once, where its
+/// last reference is seen, and never where it is not.
+pub(super) fn life_of(world: &World, kind: NsKind) -> Result<String> {
+    let daemon = world.daemon();
+    world.barrier()?;
+    let before = daemon.scrape()?;
+    lives::life_of(world, kind)?;
+    let expected = before.get(&freed(kind))? + 1.0;
+    daemon.wait_for(&freed(kind), "one more", |count| count >= expected)?;
+    let reason = out_of_sight(world.kernel, kind);
+    // A scrape may come between two counters.
+    let last = Cell::new((0.0, 0.0));
+    let agree = poll_until(PATIENCE, || {
+        let after = daemon.scrape()?;
+        let gone = rise(&before, &after, &freed(kind))?;
+        let seen = rise(&before, &after, &measured(kind))?;
+        last.set((gone, seen));
+        let wanted = if reason.is_some() { 0.0 } else { gone };
+        Ok((gone >= 1.0 && seen == wanted).then_some(()))
+    })?;
+    let (gone, seen) = last.get();
+    agree.with_context(|| format!("{gone} freed, {seen} measured ({reason:?})"))?;
+    Ok(match reason {
+        None => String::new(),
+        Some(reason) => format!("its teardown is not measured: {reason}"),
     })
 }
 
 /// As many network namespaces as are let go at once go through each stage.
 pub(super) fn net_cleanup_stages(world: &World) -> Result<String> {
-    let daemon = world.daemon()?;
+    let daemon = world.daemon();
     settled(world)?;
     let before = daemon.scrape()?;
     let from = world.trace.log.len();
@@ -185,7 +175,7 @@ fn settled(world: &World) -> Result<()> {
     let awaiting = series("nslife_namespaces", &labels);
     world.barrier()?;
     world
-        .daemon()?
+        .daemon()
         .wait_for(&awaiting, "none", |count| count == 0.0)?;
     Ok(())
 }
@@ -195,7 +185,7 @@ fn settled(world: &World) -> Result<()> {
 /// it comes at the right moment: what it shows must be in order, and is remarked.
 pub(super) fn list_shows_what_is_being_destroyed(world: &World) -> Result<String> {
     settled(world)?;
-    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let daemon = world.daemon();
     let ask = || daemon.list(&world.nslife, &["--ns-type", "net"]);
     let mut most = [0, 0];
     let mut head_start = Duration::ZERO;
@@ -227,7 +217,6 @@ pub(super) fn list_shows_what_is_being_destroyed(world: &World) -> Result<String
         Ok((left == 0).then_some(()))
     })?;
     none_left.context("what is destroyed is never freed")?;
-    same("the daemon's end", Some(0), daemon.stop()?.code())?;
     Ok(format!("a walk showed {walked}, the daemon {asked}"))
 }
 

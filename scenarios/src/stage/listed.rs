@@ -1,4 +1,4 @@
-//! What `nslife list` says about a stage: it has walked the kernel's own structures and knows
+//! What `nslife list` says about a stage: the daemon has walked the kernel's own structures, and knows
 //! nothing of the trace.
 
 use anyhow::{Context as _, Result, ensure};

@@ -49,7 +49,7 @@ impl Stage<'_> {
 
     /// A list, and the disagreements in it.
     fn compare(&self) -> Result<(List, Vec<Disagreement>)> {
-        let list = self.world.nslife.list()?;
+        let list = self.world.list()?;
         let disagreements = if self.world.kernel >= COUNTS {
             with_kernel(&list.namespaces)
         } else {

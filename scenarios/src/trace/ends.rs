@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::Task;
 use crate::{
     PATIENCE,
+    nslife::Nslife,
     process::{end_of, poll_until, terminate},
     puppet::Puppet,
     world::World,
@@ -87,16 +88,16 @@ impl End {
 }
 
 /// A trace of the whole system that tells the ends of tasks, and nothing else.
-pub(crate) struct Ends<'w> {
-    world: &'w World,
+#[derive(Debug)]
+pub(crate) struct Ends {
     process: Child,
     output: PathBuf,
 }
 
-impl<'w> Ends<'w> {
+impl Ends {
     /// Starts one, and waits until it sees something.
-    pub(crate) fn watch(world: &'w World, name: &str) -> Result<Self> {
-        let output = world.results.join(name).with_extension("jsonl");
+    pub(crate) fn watch(world: &World) -> Result<Self> {
+        let output = world.results.join("ends.jsonl");
         let file = |path: &PathBuf| {
             File::create(path).with_context(|| format!("cannot create {}", path.display()))
         };
@@ -108,11 +109,7 @@ impl<'w> Ends<'w> {
             .spawn()
             .context("cannot start nslife trace")?;
         world.nslife.started(&process);
-        let ends = Self {
-            world,
-            process,
-            output,
-        };
+        let ends = Self { process, output };
         let sees = poll_until(START, || {
             let canary = Puppet::start("canary")?;
             let task = canary.task();
@@ -161,18 +158,18 @@ impl<'w> Ends<'w> {
     }
 
     /// Ends it, and keeps what it said for the schema.
-    pub(crate) fn close(mut self) -> Result<()> {
+    pub(crate) fn close(mut self, nslife: &Nslife) -> Result<()> {
         terminate(&self.process)?;
         let status = end_of(&mut self.process, PATIENCE)?;
         ensure!(status.success(), "nslife trace ended with {status}");
         for line in fs::read_to_string(&self.output)?.lines() {
-            self.world.nslife.remember("trace", line);
+            nslife.remember("trace", line);
         }
         Ok(())
     }
 }
 
-impl Drop for Ends<'_> {
+impl Drop for Ends {
     fn drop(&mut self) {
         // It has ended already, unless the scenario failed.
         let _ = self.process.kill();

@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Run these parts only.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
+    /// Run every scenario on every kernel, also those of which one or two kernels say as much.
+    #[arg(long)]
+    everywhere: bool,
     /// Virtual machines that run at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     jobs: usize,
@@ -116,7 +119,7 @@ enum Part {
     Bench,
     /// The scenarios, on each kernel.
     Scenarios,
-    /// A short churn of each seed on record, on each kernel.
+    /// A short churn on each kernel, of the seeds that found something there.
     Churn,
 }
 
@@ -152,6 +155,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         suites,
         kernels: kernels.into_iter().collect(),
         allow_missing: allow_missing.into_iter().collect(),
+        everywhere: options.everywhere,
         jobs: options.jobs.max(1),
         timeout: Duration::from_secs(options.timeout),
         hardware: hardware.clone(),

@@ -25,6 +25,9 @@ use crate::{
     vm::{Errand, Hardware, Outcome, Workshop, variable},
 };
 
+/// The suite of all scenarios.
+const SCENARIOS: &str = "scenarios";
+
 /// What the program is asked for in one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Suite {
@@ -36,23 +39,42 @@ impl Suite {
     /// All scenarios.
     pub(super) fn scenarios() -> Self {
         Self {
-            name: "scenarios",
+            name: SCENARIOS,
             arguments: Vec::new(),
         }
     }
 
-    /// A short churn of each seed on record.
+    /// A short churn of each seed on record. One kernel by itself plays those that were found on it.
     pub(super) fn churn() -> Self {
         Self {
             name: "churn",
-            arguments: churn::short(),
+            arguments: churn::short(None),
         }
+    }
+
+    /// What is asked for on one of these kernels, oldest first: on the newest everything, on the oldest
+    /// what is another matter where the kernel counts for itself, on all others what each does in its
+    /// own way.
+    fn on(&self, kernel: Series, all: &[Kernel]) -> Self {
+        let mut suite = self.clone();
+        let is = |other: Option<&Kernel>| other.is_some_and(|other| other.series == kernel);
+        let leave = match (is(all.first()), is(all.last())) {
+            (_, true) => "nothing",
+            (true, false) => "any",
+            (false, false) => "ends",
+        };
+        if self.name == SCENARIOS {
+            suite.arguments.extend(["--leave".into(), leave.into()]);
+        } else {
+            suite.arguments = churn::short(Some(kernel));
+        }
+        suite
     }
 
     /// The folder below that of all results.
     fn folder(&self, kernel: Series) -> String {
         match self.name {
-            "scenarios" => kernel.to_string(),
+            SCENARIOS => kernel.to_string(),
             name => format!("{name}-{kernel}"),
         }
     }
@@ -67,6 +89,8 @@ pub(super) struct Plan {
     pub(super) kernels: Vec<Series>,
     /// Those of them that may be missing.
     pub(super) allow_missing: Vec<Series>,
+    /// Whether everything is run on every kernel.
+    pub(super) everywhere: bool,
     /// Machines at the same time.
     pub(super) jobs: usize,
     /// How long each may take.
@@ -113,11 +137,11 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     build::program(&project, "faults", "nslife-faults")?;
     let workshop = Workshop::fresh(project, &plan.hardware)?;
 
-    // The longest first, so that no machine is left to run alone for long.
+    // The longest first, which is the newest, so that no machine is left to run alone for long.
     let jobs = plan
         .suites
         .iter()
-        .flat_map(|suite| kernels.iter().map(move |kernel| (kernel, suite)));
+        .flat_map(|suite| kernels.iter().rev().map(move |kernel| (kernel, suite)));
     let queue = Mutex::new(jobs.collect::<VecDeque<_>>());
     // A thread cannot leave the queue in a bad state, whatever becomes of it.
     let next = || {
@@ -129,7 +153,12 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     let work = || {
         let mut entries = Vec::new();
         while let Some((kernel, suite)) = next() {
-            entries.extend(run_on(&workshop, &program, kernel, suite, plan)?);
+            let suite = if plan.everywhere {
+                suite.clone()
+            } else {
+                suite.on(kernel.series, &kernels)
+            };
+            entries.extend(run_on(&workshop, &program, kernel, &suite, plan)?);
         }
         Ok(entries)
     };
