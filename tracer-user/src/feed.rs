@@ -26,6 +26,10 @@ pub const PAST: usize = 512;
 
 /// Something that happened: a line of `nslife trace`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are transitions, and remembering one is not to allocate"
+)]
 pub enum Happening {
     /// In the model.
     Transition(Transition),
