@@ -50,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     jobs: usize,
     /// Seconds until a virtual machine is stopped.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2400)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 4000)]
     timeout: u64,
     #[command(flatten)]
     hardware: HardwareOptions,
