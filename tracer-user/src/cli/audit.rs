@@ -4,7 +4,6 @@ mod witnesses;
 
 use std::{
     io::{self, BufWriter, Write as _},
-    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -13,6 +12,7 @@ use clap::ValueEnum;
 use tokio::time::sleep;
 
 use super::{
+    from_the_daemon::Place,
     output::{palette, show},
     say,
 };
@@ -48,14 +48,8 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Origin::Auto)]
     from: Origin,
 
-    /// Where the daemon answers
-    #[arg(
-        long,
-        env = control::VARIABLE,
-        value_name = "PATH",
-        default_value = control::DEFAULT_PATH
-    )]
-    control_socket: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -95,10 +89,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn audit(args: &Args) -> anyhow::Result<Report> {
     if args.from != Origin::Watch {
-        match control::ask_for_audit(&args.control_socket, PATIENCE) {
+        match control::ask_for_audit(&args.place.control_socket, PATIENCE) {
             Ok(audited) => {
                 let witnesses =
-                    witnesses::ask(|| Ok(control::ask(&args.control_socket, PATIENCE)?))?;
+                    witnesses::ask(|| Ok(control::ask(&args.place.control_socket, PATIENCE)?))?;
                 return Ok(report(audited, Source::Daemon, witnesses));
             }
             Err(error) if args.from == Origin::Daemon => {

@@ -1,11 +1,12 @@
-//! What is said of answers that a daemon gives.
+//! Where a daemon is asked, and what is said of its answers.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
 
 use super::say;
 use crate::{
+    control,
     engine::Limits,
     view::{
         clock::{Clock, boottime},
@@ -16,6 +17,19 @@ use crate::{
 /// How long a daemon may be silent. Its walk takes a few seconds where there
 /// are very many namespaces.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Where to ask.
+#[derive(clap::Args, Debug)]
+pub(super) struct Place {
+    /// Where the daemon answers
+    #[arg(
+        long,
+        env = control::VARIABLE,
+        value_name = "PATH",
+        default_value = control::DEFAULT_PATH
+    )]
+    pub(super) control_socket: PathBuf,
+}
 
 /// Says on standard error who answers, and since when it knows what happens.
 pub(super) fn remark(pid: u32, watching_since: u64) {

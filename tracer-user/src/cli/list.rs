@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
@@ -10,7 +9,7 @@ use clap::ValueEnum;
 use tracer_common::kind::NsKind;
 
 use super::{
-    from_the_daemon::{self, PATIENCE},
+    from_the_daemon::{self, PATIENCE, Place},
     output::{palette, show},
     say, values,
 };
@@ -51,14 +50,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "from")]
     daemon: bool,
 
-    /// Where the daemon answers
-    #[arg(
-        long,
-        env = control::VARIABLE,
-        value_name = "PATH",
-        default_value = control::DEFAULT_PATH
-    )]
-    control_socket: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -111,7 +104,7 @@ fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
         args.from
     };
     if from != Origin::Walk {
-        match control::ask(&args.control_socket, PATIENCE) {
+        match control::ask(&args.place.control_socket, PATIENCE) {
             Ok(snapshot) => return Ok((snapshot, Source::Daemon)),
             Err(error) if from == Origin::Daemon => {
                 anyhow::bail!("{error} (--from walk does without it)")

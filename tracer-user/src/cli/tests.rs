@@ -22,7 +22,7 @@ fn values_arrive_as_they_were_meant() {
         format!("{trace:?}"),
         "Args { ns_type: [Net, Pid, Mnt], event: [Namespace(Created), NsproxyFreed], pid: None, \
          ns: Some(Inum(4026531832)), output: Json, duration: Some(120s), linger: 500ms, all: true, \
-         daemon: false, control_socket: \"/run/nslife/control.sock\", command: [\"ip\", \"netns\", \"add\", \"--help\"] }"
+         daemon: false, place: Place { control_socket: \"/run/nslife/control.sock\" }, command: [\"ip\", \"netns\", \"add\", \"--help\"] }"
     );
 }
 
@@ -31,13 +31,13 @@ fn defaults_are_what_people_expect() {
     assert_eq!(
         format!("{:?}", parse("trace --pid 12")),
         "Trace(Args { ns_type: [], event: [], pid: Some(12), ns: None, output: Text, duration: \
-         None, linger: 2s, all: false, daemon: false, control_socket: \
-         \"/run/nslife/control.sock\", command: [] })"
+         None, linger: 2s, all: false, daemon: false, place: Place { \
+         control_socket: \"/run/nslife/control.sock\" }, command: [] })"
     );
     assert_eq!(
         format!("{:?}", parse("list --state inactive,destroyed")),
         "List(Args { ns_type: [], state: [Inactive, Destroyed], output: Table, from: Auto, \
-         daemon: false, control_socket: \"/run/nslife/control.sock\" })"
+         daemon: false, place: Place { control_socket: \"/run/nslife/control.sock\" } })"
     );
     assert_eq!(
         format!("{:?}", parse("doctor")),

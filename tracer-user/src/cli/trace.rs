@@ -4,7 +4,7 @@ mod followed;
 mod printer;
 mod session;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::ValueEnum;
@@ -13,11 +13,11 @@ use tracer_common::kind::NsKind;
 
 use super::{
     command::{self, Inherited},
+    from_the_daemon::Place,
     target::Process,
     values,
 };
 use crate::{
-    control,
     engine::in_initial_pid_namespace,
     model::NsId,
     view::filter::{EventName, Filter, NsNumber},
@@ -66,14 +66,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["pid", "command"])]
     daemon: bool,
 
-    /// Where the daemon answers
-    #[arg(
-        long,
-        env = control::VARIABLE,
-        value_name = "PATH",
-        default_value = control::DEFAULT_PATH
-    )]
-    control_socket: PathBuf,
+    #[command(flatten)]
+    place: Place,
 
     /// Run this, show what it and its descendants do, and exit with its
     /// status

@@ -23,7 +23,8 @@ use crate::{
 /// reason to stop. That the daemon stops is an error.
 pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
     let mut signals = StopSignals::new().context("cannot handle signals")?;
-    let (beginning, mut followed) = follow(&args.control_socket, from_the_daemon::PATIENCE).await?;
+    let socket = &args.place.control_socket;
+    let (beginning, mut followed) = follow(socket, from_the_daemon::PATIENCE).await?;
     from_the_daemon::remark(beginning.pid, beginning.watching_since);
     from_the_daemon::admit(&beginning.limits);
     let mut printer = Printer::new(
