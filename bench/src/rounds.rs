@@ -28,8 +28,8 @@ const WARM_UP: u32 = 9000;
 /// How much is measured.
 struct Plan {
     operations: Vec<&'static Operation>,
-    /// How many of them are measured with bpftrace, too.
-    compared: usize,
+    /// Whether they are measured with bpftrace, too.
+    is_compared: bool,
     /// How often everything is measured anew.
     rounds: u32,
     /// How often an operation is measured in a round.
@@ -44,7 +44,7 @@ impl Plan {
     fn long(rounds: u32) -> Self {
         Self {
             operations: ALL.iter().collect(),
-            compared: ALL.len(),
+            is_compared: true,
             rounds,
             batches: 3,
             crowd: 2000,
@@ -55,7 +55,7 @@ impl Plan {
     fn short() -> Self {
         Self {
             operations: ALL.iter().filter(|operation| operation.short).collect(),
-            compared: 1,
+            is_compared: false,
             rounds: 1,
             batches: 3,
             crowd: 500,
@@ -144,7 +144,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         session.bare()?;
         let last = round == session.plan.rounds;
         session.nslife(last)?;
-        session.bpftrace(last)?;
+        if session.plan.is_compared {
+            session.bpftrace(last)?;
+        }
     }
     for (operation, taken) in session.plan.operations.iter().zip(&session.taken) {
         taken.print(operation.name)?;
@@ -165,13 +167,12 @@ struct Session<'o> {
 
 impl Session<'_> {
     fn bare(&mut self) -> Result<()> {
-        self.measure(Setting::Bare, self.plan.operations.len(), &|| Ok(0))
+        self.measure(Setting::Bare, &|| Ok(0))
     }
 
     fn nslife(&mut self, last: bool) -> Result<()> {
         let daemon = Daemon::start(&self.options.nslife)?;
-        let all = self.plan.operations.len();
-        self.measure(Setting::Nslife, all, &|| daemon.spent())?;
+        self.measure(Setting::Nslife, &|| daemon.spent())?;
         self.hooked = bpftrace::hooked()?;
         let mut crowd = Crowd::default();
         if last {
@@ -190,12 +191,9 @@ impl Session<'_> {
 
     fn bpftrace(&mut self, last: bool) -> Result<()> {
         let script = Script::start(&self.options.bpftrace(), &self.hooked)?;
-        self.measure(Setting::Bpftrace, self.plan.compared, &|| {
-            spent(script.pid())
-        })?;
+        self.measure(Setting::Bpftrace, &|| spent(script.pid()))?;
         if last {
-            let operations = self.plan.operations[..self.plan.compared].iter();
-            for (operation, taken) in operations.zip(&self.taken) {
+            for (operation, taken) in self.plan.operations.iter().zip(&self.taken) {
                 let workers = &mut self.workers;
                 let used = programs::during(|| workers.perform(operation, operation.count))?;
                 compare(operation, &taken.programs, &used)?;
@@ -205,17 +203,11 @@ impl Session<'_> {
         script.stop(forks.into())
     }
 
-    /// Measures the first `count` operations, while whoever watches spends something itself.
-    fn measure(
-        &mut self,
-        setting: Setting,
-        count: usize,
-        own: &dyn Fn() -> Result<u64>,
-    ) -> Result<()> {
+    /// Measures the operations, while whoever watches spends something itself.
+    fn measure(&mut self, setting: Setting, own: &dyn Fn() -> Result<u64>) -> Result<()> {
         settle()?;
         self.workers.perform(FORK, WARM_UP)?;
-        let operations = self.plan.operations[..count].iter();
-        for (operation, taken) in operations.zip(&mut self.taken) {
+        for (operation, taken) in self.plan.operations.iter().zip(&mut self.taken) {
             let (system, own) = measure(&mut self.workers, operation, self.plan.batches, own)?;
             taken.system[setting as usize].push(system);
             if setting == Setting::Nslife {
@@ -265,7 +257,7 @@ fn measure(
 impl Taken {
     fn print(&self, row: &str) -> Result<()> {
         let print = |column: &str, unit, samples: &[f64]| {
-            // In the short form not everything is compared with bpftrace.
+            // The short form does not compare with bpftrace.
             if samples.is_empty() {
                 return Ok(());
             }

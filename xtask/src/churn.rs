@@ -19,7 +19,7 @@ use crate::{
     vm::{Errand, HardwareOptions, Outcome, Workshop, variable},
 };
 
-/// What `cargo xtask test` plays on each kernel that has found nothing.
+/// What `cargo xtask test` plays on the newest kernel.
 const SEED: u64 = 1;
 
 /// Seeds that have found something, and on which kernel: it plays those there. Add yours with what it
@@ -64,17 +64,23 @@ pub(crate) struct Options {
     hardware: HardwareOptions,
 }
 
-/// What `cargo xtask test` asks the program for: the seeds on record for this kernel, for none all of
-/// them. Losses are the emulation's, most of the time: what it takes a processor microseconds for takes
-/// it a tick of the clock.
-pub(crate) fn short(kernel: Option<Series>) -> Vec<OsString> {
-    let found = SEEDS
-        .iter()
-        .filter(|(on, _)| kernel.is_none_or(|kernel| kernel.to_string() == *on));
-    let mut seeds: Vec<_> = found.map(|(_, seed)| seed.to_string()).collect();
-    if seeds.is_empty() || kernel.is_none() {
-        seeds.insert(0, SEED.to_string());
-    }
+/// All seeds.
+pub(crate) fn seeds() -> Vec<u64> {
+    let found = SEEDS.iter().map(|(_, seed)| *seed);
+    [SEED].into_iter().chain(found).collect()
+}
+
+/// Those that are for one kernel: what it has found, and on the newest another one.
+pub(crate) fn seeds_of(kernel: Series, is_newest: bool) -> Vec<u64> {
+    let found = SEEDS.iter().filter(|(on, _)| kernel.to_string() == *on);
+    let found = found.map(|(_, seed)| *seed);
+    is_newest.then_some(SEED).into_iter().chain(found).collect()
+}
+
+/// What `cargo xtask test` asks the program for. Losses are the emulation's, most of the time: what it
+/// takes a processor microseconds for takes it a tick of the clock.
+pub(crate) fn short(seeds: &[u64]) -> Vec<OsString> {
+    let seeds: Vec<_> = seeds.iter().map(u64::to_string).collect();
     let arguments = [
         "churn".to_owned(),
         format!("--seed={}", seeds.join(",")),
@@ -147,13 +153,12 @@ mod tests {
 
     #[test]
     fn a_short_one_plays_the_seeds_on_record() {
-        let seeds = |kernel: Option<&str>| {
-            let arguments = short(kernel.map(|kernel| kernel.parse().unwrap()));
-            assert_eq!(arguments[2], format!("--namespaces={SHORT}").as_str());
-            arguments[1].to_str().unwrap().to_owned()
-        };
-        assert_eq!(seeds(None), "--seed=1,3,6");
-        assert_eq!(seeds(Some("6.1")), "--seed=1");
-        assert_eq!(seeds(Some("6.12")), "--seed=3");
+        let of = |kernel: &str, is_newest| seeds_of(kernel.parse().unwrap(), is_newest);
+        assert_eq!(of("6.12", false), [3]);
+        assert_eq!(of("6.18", true), [1, 6]);
+        assert!(of("6.1", false).is_empty());
+        let arguments = short(&seeds());
+        assert_eq!(arguments[1], "--seed=1,3,6");
+        assert_eq!(arguments[2], format!("--namespaces={SHORT}").as_str());
     }
 }

@@ -96,7 +96,7 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all("orphan_goes_to_init", ends::orphan_goes_to_init),
     on_all("orphan_goes_to_subreaper", ends::orphan_goes_to_subreaper),
     on_all("exit_and_reaping", ends::exit_and_reaping),
-    on_both_ends("ends_of_a_command", ends::ends_of_a_command),
+    on_any("ends_of_a_command", ends::ends_of_a_command),
     on_all(
         "task_events_are_free_of_cost",
         ends::task_events_are_free_of_cost,
@@ -165,7 +165,7 @@ pub(crate) const ALL: &[Scenario] = &[
         truth::list_agrees_with_listns,
     ),
     on_all("audit_finds_no_drift", audit::audit_finds_no_drift),
-    on_both_ends("command_is_followed", command::command_is_followed),
+    on_any("command_is_followed", command::command_is_followed),
     on_any("command_status", input::command_status),
     on_any("command_not_found", input::command_not_found),
     on_any("command_inherits_no_fd", input::command_inherits_no_fd),
@@ -220,7 +220,7 @@ pub(crate) const ALL: &[Scenario] = &[
         privileges::missing_capability_is_named,
     ),
     remarking("net_cleanup_stages", teardown::net_cleanup_stages),
-    on_both_ends_remarking(
+    on_any_remarking(
         "list_shows_what_is_being_destroyed",
         teardown::list_shows_what_is_being_destroyed,
     ),
@@ -249,8 +249,8 @@ pub(crate) const ALL: &[Scenario] = &[
     on_all("no_rule_was_broken", afterwards::no_rule_was_broken),
     on_any("outputs_are_harmless", outputs::outputs_are_harmless),
     // Nothing that all scenarios share watches from here on.
-    on_both_ends_remarking("tiny_ring_buffer", faults::tiny_ring_buffer),
-    on_both_ends_remarking(
+    on_any_remarking("tiny_ring_buffer", faults::tiny_ring_buffer),
+    on_any_remarking(
         "daemon_is_stopped_under_load",
         faults::daemon_is_stopped_under_load,
     ),
@@ -262,20 +262,18 @@ pub(crate) const ALL: &[Scenario] = &[
         "hooks_are_detached_for_a_while",
         detached::hooks_are_detached_for_a_while,
     ),
-    on_both_ends_remarking("reads_that_fail", detached::reads_that_fail),
-    Scenario {
-        name: "dashboards_and_alerts_find_something",
-        on: On::Any,
-        run: Run::WithRemark(dashboards::they_find_something),
-    },
+    on_any_remarking("reads_that_fail", detached::reads_that_fail),
+    on_any_remarking(
+        "dashboards_and_alerts_find_something",
+        dashboards::they_find_something,
+    ),
     on_any("limits_are_the_kernels", limits::limits_are_the_kernels),
-    on_both_ends_remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
-    Scenario {
-        name: "watching_changes_nothing",
-        on: On::Any,
-        run: Run::WithRemark(interference::watching_changes_nothing),
-    },
-    on_both_ends_remarking(
+    on_any_remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
+    on_any_remarking(
+        "watching_changes_nothing",
+        interference::watching_changes_nothing,
+    ),
+    on_any_remarking(
         "killed_and_started_again",
         restarts::killed_and_started_again,
     ),
@@ -305,6 +303,15 @@ const fn remarking(name: &'static str, run: fn(&World) -> Result<String>) -> Sce
     Scenario {
         name,
         on: On::AllKernels,
+        run: Run::WithRemark(run),
+    }
+}
+
+/// A scenario that any kernel will do for, with something to remark.
+const fn on_any_remarking(name: &'static str, run: fn(&World) -> Result<String>) -> Scenario {
+    Scenario {
+        name,
+        on: On::Any,
         run: Run::WithRemark(run),
     }
 }

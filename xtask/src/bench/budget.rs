@@ -91,7 +91,10 @@ const BUDGETS: &[Budget] = &[
     },
     // The short form has one round, in which forks may not have settled.
     at_most("fork_exit", "nslife more", 3.0),
-    at_most("fork_exit", "nslife/bpftrace", 1.0 / 3.0),
+    Budget {
+        short: false,
+        ..at_most("fork_exit", "nslife/bpftrace", 1.0 / 3.0)
+    },
     at_most("fork_exit", "records", 0.0),
     at_most("fork_exec_exit", "records", 0.0),
     at_most("fork_exit_inside", "records", 0.0),

@@ -119,7 +119,7 @@ enum Part {
     Bench,
     /// The scenarios, on each kernel.
     Scenarios,
-    /// A short churn on each kernel, of the seeds that found something there.
+    /// A short churn, on the newest kernel and on those that it has found something on.
     Churn,
 }
 

@@ -44,18 +44,19 @@ impl Suite {
         }
     }
 
-    /// A short churn of each seed on record. One kernel by itself plays those that were found on it.
+    /// A short churn of each seed on record.
     pub(super) fn churn() -> Self {
         Self {
             name: "churn",
-            arguments: churn::short(None),
+            arguments: churn::short(&churn::seeds()),
         }
     }
 
     /// What is asked for on one of these kernels, oldest first: on the newest everything, on the oldest
     /// what is another matter where the kernel counts for itself, on all others what each does in its
     /// own way.
-    fn on(&self, kernel: Series, all: &[Kernel]) -> Self {
+    /// None if there is nothing.
+    fn on(&self, kernel: Series, all: &[Kernel]) -> Option<Self> {
         let mut suite = self.clone();
         let is = |other: Option<&Kernel>| other.is_some_and(|other| other.series == kernel);
         let leave = match (is(all.first()), is(all.last())) {
@@ -66,9 +67,13 @@ impl Suite {
         if self.name == SCENARIOS {
             suite.arguments.extend(["--leave".into(), leave.into()]);
         } else {
-            suite.arguments = churn::short(Some(kernel));
+            let seeds = churn::seeds_of(kernel, is(all.last()));
+            if seeds.is_empty() {
+                return None;
+            }
+            suite.arguments = churn::short(&seeds);
         }
-        suite
+        Some(suite)
     }
 
     /// The folder below that of all results.
@@ -137,11 +142,16 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     build::program(&project, "faults", "nslife-faults")?;
     let workshop = Workshop::fresh(project, &plan.hardware)?;
 
-    // The longest first, which is the newest, so that no machine is left to run alone for long.
+    // The longest first, so that no machine is left to run alone for long: the newest kernel, then the
+    // oldest.
+    let mut in_order: Vec<_> = kernels.iter().rev().collect();
+    if let Some(oldest) = in_order.pop() {
+        in_order.insert(usize::from(!in_order.is_empty()), oldest);
+    }
     let jobs = plan
         .suites
         .iter()
-        .flat_map(|suite| kernels.iter().rev().map(move |kernel| (kernel, suite)));
+        .flat_map(|suite| in_order.iter().map(move |kernel| (*kernel, suite)));
     let queue = Mutex::new(jobs.collect::<VecDeque<_>>());
     // A thread cannot leave the queue in a bad state, whatever becomes of it.
     let next = || {
@@ -154,11 +164,13 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         while let Some((kernel, suite)) = next() {
             let suite = if plan.everywhere {
-                suite.clone()
+                Some(suite.clone())
             } else {
                 suite.on(kernel.series, &kernels)
             };
-            entries.extend(run_on(&workshop, &program, kernel, &suite, plan)?);
+            if let Some(suite) = suite {
+                entries.extend(run_on(&workshop, &program, kernel, &suite, plan)?);
+            }
         }
         Ok(entries)
     };
