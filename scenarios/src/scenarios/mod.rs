@@ -191,7 +191,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "daemon_counts_what_the_trace_shows",
         service::daemon_counts_what_the_trace_shows,
     ),
-    on_both_ends(
+    on_any(
         "created_and_gone_before_the_walk",
         start::created_and_gone_before_the_walk,
     ),
@@ -277,7 +277,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "killed_and_started_again",
         restarts::killed_and_started_again,
     ),
-    on_both_ends_remarking("fifty_thousand", many::fifty_thousand),
+    on_any_remarking("fifty_thousand", many::fifty_thousand),
 ];
 
 /// A scenario for all kernels.
@@ -313,15 +313,6 @@ const fn on_any_remarking(name: &'static str, run: fn(&World) -> Result<String>)
         name,
         on: On::Any,
         run: Run::WithRemark(run),
-    }
-}
-
-/// A scenario for the oldest kernel and the newest.
-const fn on_both_ends(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
-    Scenario {
-        name,
-        on: On::Ends,
-        run: Run::Plain(run),
     }
 }
 
