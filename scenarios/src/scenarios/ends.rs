@@ -276,7 +276,12 @@ impl Held {
 
         let mut held = Self::default();
         for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
-            let text = fs::read_to_string(entry?.path())?;
+            let text = match fs::read_to_string(entry?.path()) {
+                Ok(text) => text,
+                // Closed meanwhile: something to read, and no program, map or link.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
             let field = |name: &str| {
                 let value = |line: &str| Some(line.strip_prefix(name)?.trim().to_owned());
                 text.lines().find_map(value)

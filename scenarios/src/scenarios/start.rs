@@ -20,7 +20,7 @@ use crate::{
 const PORT: u16 = 19621;
 
 /// How long both may take to start while so much happens.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
 
 /// How many live and die before the trace that all scenarios share is given time to tell it.
 const AT_A_TIME: u32 = 5;

@@ -36,9 +36,9 @@ const fn at_most(row: &'static str, column: &'static str, limit: f64) -> Budget 
     }
 }
 
-/// MiB. 20 is what was wanted; 20.1 to 21.7 is what it takes when the whole ring buffer has been used,
-/// see docs/proof.md.
-const MEMORY_AT_REST: f64 = 23.0;
+/// MiB. 20 is what was wanted; 22.6 to 24.2 is what it takes when the whole ring buffer has been used and
+/// the last events are remembered, see docs/proof.md.
+const MEMORY_AT_REST: f64 = 25.0;
 /// KiB. 1 is what was wanted; 1.4 is what it takes, see docs/proof.md.
 const MEMORY_OF_EACH: f64 = 1.5;
 
