@@ -53,9 +53,9 @@ struct Cli {
     /// Run these only.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
-    /// Leave those to other kernels of which these say as much.
-    #[arg(long, value_enum, default_value_t = Leave::Nothing)]
-    leave: Leave,
+    /// Leave those to another kernel that are the same on every one.
+    #[arg(long)]
+    kernel_only: bool,
     /// Name all scenarios, and run none.
     #[arg(long)]
     list: bool,
@@ -69,16 +69,6 @@ enum Output {
     Text,
     /// An object on a line for each.
     Json,
-}
-
-/// What is left to other kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Leave {
-    Nothing,
-    /// What any kernel will do for.
-    Any,
-    /// That, and what the oldest and the newest will do for.
-    Ends,
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,7 +99,7 @@ fn main() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    run(&wanted, cli.leave, cli.output)
+    run(&wanted, cli.kernel_only, cli.output)
 }
 
 /// The scenarios of these names, or all.
@@ -130,8 +120,8 @@ fn churn(options: &churn::Options, output: Output) -> Result<ExitCode> {
 }
 
 /// Runs them one after the other, and says at once how each came out.
-fn run(wanted: &[&Scenario], leave: Leave, output: Output) -> Result<ExitCode> {
-    reporting(output, |report| run_all(wanted, leave, report))
+fn run(wanted: &[&Scenario], kernel_only: bool, output: Output) -> Result<ExitCode> {
+    reporting(output, |report| run_all(wanted, kernel_only, report))
 }
 
 /// Does something that comes out in several ways, of which any may be a failure.
@@ -153,15 +143,14 @@ fn reporting(
 
 fn run_all(
     wanted: &[&Scenario],
-    leave: Leave,
+    kernel_only: bool,
     report: &mut dyn FnMut(Outcome) -> Result<()>,
 ) -> Result<()> {
     match World::set_up() {
         Ok(world) => {
             for scenario in wanted {
                 report(match scenario.on {
-                    On::Any if leave >= Leave::Any => scenario.leave(),
-                    On::Ends if leave >= Leave::Ends => scenario.leave(),
+                    On::Any if kernel_only => scenario.leave(),
                     _ => scenario.run(&world),
                 })?;
             }

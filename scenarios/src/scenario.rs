@@ -46,9 +46,6 @@ pub(crate) enum On {
     AllKernels,
     /// This one and later ones: others lack something.
     Since(Version, &'static str),
-    /// The oldest and the newest one: it is another matter where the kernel keeps no count and no
-    /// list than where it does.
-    Ends,
     /// Whichever: it is about what nslife does by itself, which one kernel is enough for.
     Any,
 }

@@ -254,7 +254,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "daemon_is_stopped_under_load",
         faults::daemon_is_stopped_under_load,
     ),
-    on_both_ends_remarking(
+    remarking(
         "map_of_namespaces_is_full",
         faults::map_of_namespaces_is_full,
     ),
@@ -312,15 +312,6 @@ const fn on_any_remarking(name: &'static str, run: fn(&World) -> Result<String>)
     Scenario {
         name,
         on: On::Any,
-        run: Run::WithRemark(run),
-    }
-}
-
-/// A scenario for the oldest kernel and the newest, with something to remark.
-const fn on_both_ends_remarking(name: &'static str, run: fn(&World) -> Result<String>) -> Scenario {
-    Scenario {
-        name,
-        on: On::Ends,
         run: Run::WithRemark(run),
     }
 }

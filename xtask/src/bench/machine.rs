@@ -30,7 +30,6 @@ pub(super) fn measure(
 ) -> Result<Vec<Figure>> {
     let hardware = Hardware::counting(MEMORY);
     let program = static_programs::build(project, "bench", "nslife-bench", Chatter::OnFailure)?;
-    let bpftrace = bpftrace::find_or_fetch(&project.cache)?;
     let workshop = Workshop::set_up(
         project.clone(),
         &hardware.accelerator,
@@ -38,14 +37,17 @@ pub(super) fn measure(
         Chatter::OnFailure,
     )?;
     let mut command: Vec<OsString> = vec![program.into()];
-    command.extend(["--bpftrace".into(), bpftrace.program.into()]);
-    if let Some(libraries) = bpftrace.libraries {
-        command.extend(["--bpftrace-libraries".into(), libraries]);
-    }
     command.extend(["--tracker".into(), tracker.into()]);
     match extent {
         Extent::Short => command.push("--short".into()),
-        Extent::Rounds(rounds) => command.extend(["--rounds".into(), rounds.to_string().into()]),
+        Extent::Rounds(rounds) => {
+            command.extend(["--rounds".into(), rounds.to_string().into()]);
+            let bpftrace = bpftrace::find_or_fetch(&project.cache)?;
+            command.extend(["--bpftrace".into(), bpftrace.program.into()]);
+            if let Some(libraries) = bpftrace.libraries {
+                command.extend(["--bpftrace-libraries".into(), libraries]);
+            }
+        }
     }
     eprintln!(
         "xtask: measuring in a virtual machine of {}",

@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// Run these parts only.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
-    /// Run every scenario on every kernel, also those of which one or two kernels say as much.
+    /// Run every scenario on every kernel, also those of which one says as much.
     #[arg(long)]
     everywhere: bool,
     /// Virtual machines that run at the same time.

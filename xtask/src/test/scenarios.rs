@@ -52,26 +52,18 @@ impl Suite {
         }
     }
 
-    /// What is asked for on one of these kernels, oldest first: on the newest everything, on the oldest
-    /// what is another matter where the kernel counts for itself, on all others what each does in its
-    /// own way.
+    /// What is asked for on a kernel: on the newest everything, on others what each does in its own way.
     /// None if there is nothing.
-    fn on(&self, kernel: Series, all: &[Kernel]) -> Option<Self> {
+    fn on(&self, kernel: Series, is_newest: bool) -> Option<Self> {
         let mut suite = self.clone();
-        let is = |other: Option<&Kernel>| other.is_some_and(|other| other.series == kernel);
-        let leave = match (is(all.first()), is(all.last())) {
-            (_, true) => "nothing",
-            (true, false) => "any",
-            (false, false) => "ends",
-        };
-        if self.name == SCENARIOS {
-            suite.arguments.extend(["--leave".into(), leave.into()]);
-        } else {
-            let seeds = churn::seeds_of(kernel, is(all.last()));
+        if self.name != SCENARIOS {
+            let seeds = churn::seeds_of(kernel, is_newest);
             if seeds.is_empty() {
                 return None;
             }
             suite.arguments = churn::short(&seeds);
+        } else if !is_newest {
+            suite.arguments.push("--kernel-only".into());
         }
         Some(suite)
     }
@@ -142,16 +134,12 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     build::program(&project, "faults", "nslife-faults")?;
     let workshop = Workshop::fresh(project, &plan.hardware)?;
 
-    // The longest first, so that no machine is left to run alone for long: the newest kernel, then the
-    // oldest.
-    let mut in_order: Vec<_> = kernels.iter().rev().collect();
-    if let Some(oldest) = in_order.pop() {
-        in_order.insert(usize::from(!in_order.is_empty()), oldest);
-    }
+    // The longest first, which is the newest, so that no machine is left to run alone for long.
     let jobs = plan
         .suites
         .iter()
-        .flat_map(|suite| in_order.iter().map(move |kernel| (*kernel, suite)));
+        .flat_map(|suite| kernels.iter().rev().map(move |kernel| (kernel, suite)));
+    let newest = kernels.last().map(|kernel| kernel.series);
     let queue = Mutex::new(jobs.collect::<VecDeque<_>>());
     // A thread cannot leave the queue in a bad state, whatever becomes of it.
     let next = || {
@@ -166,7 +154,7 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
             let suite = if plan.everywhere {
                 Some(suite.clone())
             } else {
-                suite.on(kernel.series, &kernels)
+                suite.on(kernel.series, Some(kernel.series) == newest)
             };
             if let Some(suite) = suite {
                 entries.extend(run_on(&workshop, &program, kernel, &suite, plan)?);
