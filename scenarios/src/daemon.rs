@@ -30,7 +30,7 @@ pub(crate) struct Daemon {
     /// Where it answers who asks it, unless it was told otherwise.
     pub(crate) socket: String,
     /// Its log.
-    log: PathBuf,
+    pub(crate) log: PathBuf,
     /// Where it says how it is.
     notices: UnixDatagram,
     process: Child,

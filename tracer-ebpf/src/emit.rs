@@ -314,9 +314,10 @@ pub fn set_count(info: *mut NsInfo, what: What, kind: NsKind, count: u32) {
 }
 
 /// Writes that a namespace of which only this much is still true was freed, or
-/// is about to be.
+/// is about to be: at this time, for whoever writes may be kept from it while
+/// others go on.
 #[inline(always)]
-pub fn parting(what: What, key: u64, kind: u32, inum: u32) {
+pub fn parting(what: What, at: u64, key: u64, kind: u32, inum: u32) {
     let Some(mut entry) = reserve::<NsEvent>() else {
         return;
     };
@@ -324,6 +325,7 @@ pub fn parting(what: What, key: u64, kind: u32, inum: u32) {
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
         fill_header(&raw mut (*event).header, what, 0);
+        (*event).header.time = at;
         (*event).ns = NsInfo {
             key,
             ns_id: 0,

@@ -99,13 +99,15 @@ fn on_removed(ctx: &FEntryContext) {
 
 /// A reference to the namespace at `key` was dropped; if it was the last one,
 /// the namespace waits for a worker or is gone. What still has its number is
-/// there.
+/// there, and was so before it was looked up: taken later, the time could be
+/// one after its freeing, which the worker reports.
 #[inline(always)]
 fn dropped(key: u64, kind: NsKind) {
+    let at = emit::now();
     let inum: u32 = peek(key, offset!(ns_inum));
     let is_unused = peek::<u32>(key, offset!(ns_refs)) == 0;
     if is_unused && recall(inum, key).is_some() {
-        emit::parting(What::NsLastRef, key, kind as u32, inum);
+        emit::parting(What::NsLastRef, at, key, kind as u32, inum);
     }
 }
 
@@ -141,7 +143,7 @@ fn on_freed(ctx: &FEntryContext) {
     // while this program runs, even if another CPU deletes it.
     if let Some(&Known { key, kind, .. }) = unsafe { NAMESPACES.get(inum) } {
         let _ = NAMESPACES.remove(inum);
-        emit::parting(What::NsFreed, key, kind, inum);
+        emit::parting(What::NsFreed, emit::now(), key, kind, inum);
     }
 }
 

@@ -19,7 +19,8 @@ use crate::{
     vm::{Errand, HardwareOptions, Outcome, Workshop, variable},
 };
 
-/// What `cargo xtask test` plays on the newest kernel.
+/// What `cargo xtask test` plays on the newest kernel. It has found a last reference that was reported
+/// with a time after the freeing.
 const SEED: u64 = 1;
 
 /// Seeds that have found something, and on which kernel: it plays those there. Add yours with what it

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -80,7 +80,22 @@ impl Judge {
             }
             thread::sleep(PAUSE);
         }
-        bail!("after {} s, drift: {last}", REST.as_secs())
+        let told = self.testimony()?;
+        bail!("after {} s, drift: {last}; {told}", REST.as_secs())
+    }
+
+    /// Keeps what the daemon remembers to have seen, before anything makes it walk and put right what
+    /// it knows, and says where.
+    fn testimony(&self) -> Result<String> {
+        let mut trace = self
+            .nslife
+            .command(&["trace", "--daemon", "--output", "json"]);
+        trace.args(["--duration", "1s", "--control-socket", &self.daemon.socket]);
+        let ran = self.nslife.finish(&mut trace)?;
+        let place = self.daemon.log.with_extension("events.json");
+        fs::write(&place, &ran.stdout)
+            .with_context(|| format!("cannot write {}", place.display()))?;
+        Ok(format!("what it has seen is in {}", place.display()))
     }
 
     /// What there is, or what may yet come to rest.
