@@ -9,15 +9,11 @@ use super::rules::fails_with;
 use crate::{
     PATIENCE,
     daemon::Daemon,
-    expect::same,
     metrics::{Metrics, series},
     process::{Finally, poll_until},
     puppet::Puppet,
     world::World,
 };
-
-/// Where the daemon listens.
-const PORT: u16 = 19630;
 
 /// Somebody who has nothing otherwise.
 const SOMEBODY: u32 = 4711;
@@ -28,7 +24,7 @@ const LIMIT: &str = "/proc/sys/user/max_uts_namespaces";
 /// What nslife says that a user has is what the kernel counts: one more can be had where the limit
 /// leaves room for one, and no more.
 pub(super) fn limits_are_the_kernels(world: &World) -> Result<()> {
-    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let daemon = world.daemon();
     let limit = fs::read_to_string(LIMIT).context(LIMIT)?;
     let restore = Finally(|| {
         // Should that fail, later scenarios say so.
@@ -41,8 +37,8 @@ pub(super) fn limits_are_the_kernels(world: &World) -> Result<()> {
         Ok(puppet)
     };
     let (first, second) = (somebody("first")?, somebody("second")?);
-    has(&daemon, "user", 2)?;
-    has(&daemon, "uts", 0)?;
+    has(daemon, "user", 2)?;
+    has(daemon, "uts", 0)?;
     first.unshare(&[Uts])?;
     // In a user namespace of a user namespace: what is above counts it all the same.
     for map in ["uid_map", "gid_map"] {
@@ -51,26 +47,24 @@ pub(super) fn limits_are_the_kernels(world: &World) -> Result<()> {
     }
     second.unshare(&[User])?;
     second.unshare(&[Uts])?;
-    has(&daemon, "user", 3)?;
-    has(&daemon, "uts", 2)?;
+    has(daemon, "user", 3)?;
+    has(daemon, "uts", 2)?;
 
     fs::write(LIMIT, "3").context(LIMIT)?;
     let told = series("nslife_user_namespaces_limit", &[("ns_type", "uts")]);
     daemon.wait_for(&told, "3", |value| value == 3.0)?;
     let third = somebody("third")?;
     third.unshare(&[Uts])?;
-    has(&daemon, "uts", 3)?;
+    has(daemon, "uts", 3)?;
     let fourth = somebody("fourth")?;
     fails_with(fourth.unshare(&[Uts]), libc::ENOSPC)?;
-    has(&daemon, "uts", 3)?;
+    has(daemon, "uts", 3)?;
 
     drop(restore);
     for puppet in [first, second, third, fourth] {
         puppet.end()?;
     }
-    has(&daemon, "uts", 0)?;
-    let status = daemon.stop()?;
-    same("the exit status after SIGTERM", Some(0), status.code())
+    has(daemon, "uts", 0)
 }
 
 /// Waits until it says that somebody has as many namespaces of a type.

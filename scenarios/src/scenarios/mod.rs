@@ -201,12 +201,8 @@ pub(crate) const ALL: &[Scenario] = &[
         control::control_socket_is_private,
     ),
     on_any(
-        "stale_control_socket_is_replaced",
-        control::stale_control_socket_is_replaced,
-    ),
-    on_any(
-        "second_daemon_runs_without_control_socket",
-        control::second_daemon_runs_without_control_socket,
+        "control_socket_belongs_to_one",
+        control::control_socket_belongs_to_one,
     ),
     on_any("api_on_a_socket", api::api_on_a_socket),
     on_any("log_goes_to_the_journal", journal::log_goes_to_the_journal),
@@ -225,6 +221,7 @@ pub(crate) const ALL: &[Scenario] = &[
         teardown::list_shows_what_is_being_destroyed,
     ),
     on_all("limits_are_hit", makings::limits_are_hit),
+    on_any("limits_are_the_kernels", limits::limits_are_the_kernels),
     on_all("rules_are_kept", rules::rules_are_kept),
     on_any("promtool_is_content", prometheus::promtool_is_content),
     on_any(
@@ -267,7 +264,6 @@ pub(crate) const ALL: &[Scenario] = &[
         "dashboards_and_alerts_find_something",
         dashboards::they_find_something,
     ),
-    on_any("limits_are_the_kernels", limits::limits_are_the_kernels),
     on_any_remarking("flood_of_user_namespaces", floods::flood_of_user_namespaces),
     on_any_remarking(
         "watching_changes_nothing",

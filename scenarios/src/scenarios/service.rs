@@ -1,9 +1,11 @@
 //! The daemon: its pages, its metrics, its beginning and end.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::kind::NsKind;
 
-use super::input::fails_clearly;
+use super::{control::USUAL, input::fails_clearly};
 use crate::{
     daemon::{Daemon, Response},
     expect::same,
@@ -60,9 +62,12 @@ fn is_page(page: &Response, status: u16, content_type: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whatever can be counted is there from the first scrape on, at zero if it did not happen.
+/// Whatever can be counted is there from the first scrape on, at zero if it did not happen; a control
+/// socket is not, if none is wanted.
 pub(super) fn metrics_are_complete_from_the_start(world: &World) -> Result<()> {
-    let daemon = Daemon::start(&world.nslife, &world.results, PORT)?;
+    let unasked = ["--no-control-socket"];
+    let daemon = Daemon::start_with(&world.nslife, &world.results, PORT, &unasked)?;
+    ensure!(!Path::new(USUAL).exists(), "{USUAL} is there unasked");
     let metrics = daemon.scrape()?;
     let is_zero = |series: &Series| {
         let value = metrics.get(series)?;

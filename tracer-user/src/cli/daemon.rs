@@ -94,13 +94,13 @@ pub(super) struct Args {
         env = control::VARIABLE,
         value_name = "PATH",
         help = format!(
-            "Where `nslife list` asks what this daemon knows [default: {}]",
+            "Where `nslife list`, `nslife trace --daemon` and `nslife audit` ask what this daemon knows [default: {}]",
             control::DEFAULT_PATH
         )
     )]
     control_socket: Option<PathBuf>,
 
-    /// Answer no `nslife list`
+    /// Answer none of those who ask there
     #[arg(
         long,
         env = "NSLIFE_NO_CONTROL_SOCKET",

@@ -91,7 +91,7 @@ impl Stage {
     }
 
     /// Puts the static program into a folder.
-    fn publish(&self, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn publish(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(format!("nslife-{VERSION}-linux-amd64"));
         fs::copy(&self.program, &path)
             .with_context(|| format!("cannot write {}", path.display()))?;

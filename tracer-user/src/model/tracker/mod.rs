@@ -251,7 +251,11 @@ impl Tracker {
 
     /// The initial namespaces.
     pub fn initial(&self) -> impl Iterator<Item = NsId> + '_ {
-        self.namespaces().filter(|ns| ns.initial).map(|ns| ns.id)
+        let known = self.namespaces.values();
+        known
+            .filter_map(|entry| entry.ns.as_ref())
+            .filter(|ns| ns.initial)
+            .map(|ns| ns.id)
     }
 
     /// The namespace with this id.

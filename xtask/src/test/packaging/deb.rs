@@ -35,6 +35,12 @@ const SYSTEMD: &str = "systemd.unit=multi-user.target systemd.default_timeout_st
 /// What happens.
 const SCRIPT: &str = include_str!("life_of_a_package.sh");
 
+/// What people are told to do.
+const README: &str = include_str!("../../../../README.md");
+
+/// How the paragraphs begin that say how to install it: the package, and the program by itself.
+const WAYS: [&str; 2] = ["**Debian and what comes from it.**", "**Anywhere else**"];
+
 /// The unit that has it happen.
 const UNIT: &str = "\
 [Unit]
@@ -69,13 +75,13 @@ pub(super) fn life(project: &Project, stage: &Stage, hardware: &Hardware) -> Res
         .map(|revision| stage.deb(project, revision, folder.path(), Chatter::OnFailure))
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
-    let installed = project.cache.entry("debian-system", |folder| {
+    let installed = project.cache.entry("debian-with-curl", |folder| {
         eprintln!("xtask: installing a small Debian, to be copied");
-        Archive::discover(&project.cache)?.install_system(folder, &["systemd-sysv"])
+        Archive::discover(&project.cache)?.install_system(folder, &["systemd-sysv", "curl"])
     })?;
     let system = folder.path().join("system");
     copy(&installed, &system)?;
-    prepare(&system, &packages)?;
+    prepare(&system, &packages, project, stage)?;
 
     let kernel = Kernel::get(&project.cache, KERNEL.parse()?)?;
     let job = Job {
@@ -117,18 +123,33 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     run(&mut cp, Chatter::OnFailure)
 }
 
-/// Puts in what is to happen when the system has started.
-fn prepare(system: &Path, packages: &[PathBuf]) -> Result<()> {
+/// Puts in what is to happen when the system has started, and what it needs, where the README has it.
+fn prepare(system: &Path, packages: &[PathBuf], project: &Project, stage: &Stage) -> Result<()> {
     let life = system.join("life");
-    fs::create_dir(&life)?;
-    let mut names = Vec::new();
+    let [built, units] = ["target/package", "packaging/systemd"].map(|folder| life.join(folder));
+    for folder in [&built, &units] {
+        fs::create_dir_all(folder)?;
+    }
+    let put = |file: &Path, folder: &Path| -> Result<PathBuf> {
+        let place = folder.join(file.file_name().context("a file has no name")?);
+        fs::copy(file, &place).with_context(|| format!("cannot copy {}", file.display()))?;
+        Ok(Path::new("/").join(place.strip_prefix(system)?))
+    };
+    let mut arguments = Vec::new();
     for package in packages {
-        let name = package.file_name().context("a package has no name")?;
-        fs::copy(package, life.join(name))?;
-        names.push(format!("/life/{}", name.to_string_lossy()));
+        arguments.push(put(package, &built)?.display().to_string());
+    }
+    stage.publish(&built)?;
+    put(
+        &project.root.join("packaging/systemd/nslife.service"),
+        &units,
+    )?;
+    for (way, name) in WAYS.into_iter().zip(["package.sh", "program.sh"]) {
+        fs::write(life.join(name), commands(README, way)?)?;
+        arguments.push(format!("/life/{name}"));
     }
     fs::write(life.join("life_of_a_package.sh"), SCRIPT)?;
-    fs::write(life.join("begin.sh"), begin(&names.join(" ")))?;
+    fs::write(life.join("begin.sh"), begin(&arguments.join(" ")))?;
     let units = system.join("etc/systemd/system");
     fs::write(units.join("life.service"), UNIT)?;
     let wanted = units.join("multi-user.target.wants");
@@ -137,14 +158,41 @@ fn prepare(system: &Path, packages: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
+/// The commands below the paragraph of a page that begins like this.
+fn commands(page: &str, way: &str) -> Result<String> {
+    let (_, rest) = page
+        .split_once(way)
+        .with_context(|| format!("the README has no paragraph that begins with {way}"))?;
+    let below = rest.lines().skip_while(|line| !line.starts_with("    "));
+    let commands: Vec<_> = below.map_while(|line| line.strip_prefix("    ")).collect();
+    ensure!(!commands.is_empty(), "there are no commands below {way}");
+    Ok(commands.join("\n") + "\n")
+}
+
 /// Runs the script, and tells the host what came of it.
-fn begin(packages: &str) -> String {
+fn begin(arguments: &str) -> String {
     format!(
         "mkdir -p /run/control\n\
          mount -t virtiofs {CONTROL_TAG} /run/control\n\
          cd /run/control\n\
-         bash /life/life_of_a_package.sh {packages} >> {STDOUT_FILE} 2>> {STDERR_FILE}\n\
+         bash /life/life_of_a_package.sh {arguments} >> {STDOUT_FILE} 2>> {STDERR_FILE}\n\
          echo -n $? > {STATUS_FILE}.unfinished\n\
          mv {STATUS_FILE}.unfinished {STATUS_FILE}\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_readme_says_is_found() {
+        let page = "**One** way:\n\n    first\n    second\n\n**Two**\n";
+        assert_eq!(commands(page, "**One**").unwrap(), "first\nsecond\n");
+        assert!(commands(page, "**Two**").is_err());
+        assert!(commands(page, "**Three**").is_err());
+        for way in WAYS {
+            assert!(commands(README, way).unwrap().contains("nslife"));
+        }
+    }
 }

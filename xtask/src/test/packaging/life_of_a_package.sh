@@ -1,4 +1,5 @@
-# What becomes of nslife's package in a system of its own: $1 and $2 are two versions of it.
+# What becomes of nslife's package in a system of its own, which has what the README speaks of in the
+# folder /life: $1 and $2 are two versions of the package, $3 and $4 what the README has people type.
 set -euo pipefail
 
 say() { echo "== $*"; }
@@ -20,14 +21,17 @@ get() { # get PORT PATH
     exec 5>&-
 }
 everything() {
-    # dpkg and the journal remember what has been.
-    find / -xdev \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp \) -prune -o -print | sort
+    # dpkg, apt and the journal remember what has been.
+    find / -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/log -o -path /var/cache -o -path /tmp \) -prune -o -print | sort
 }
 
 everything > /tmp/before
 
-say "installed: it runs, and will after the next start of the system"
-dpkg --install "$1"
+say "installed, as the README has it: it runs, and will after the next start of the system"
+(cd /life && bash -eux "$3" > /tmp/said) || fail "that does not work"
+[[ -s $1 ]] || fail "$1 is not what the README has people install"
+grep -q '^nslife_namespaces{ns_type="net",state="active"} [1-9]' /tmp/said || fail "no metrics"
+grep -q '^pid .* active' /tmp/said || fail "no list: $(cat /tmp/said)"
 systemctl is-active --quiet nslife || fail "it does not run"
 systemctl is-enabled --quiet nslife || fail "it is not enabled"
 [[ $(get 19619 /readyz) == *" 200 OK"* ]] || fail "it is not ready"
@@ -93,10 +97,15 @@ systemctl is-active --quiet nslife && fail "it still runs"
 [[ ! -e /usr/sbin/nslife && -e /etc/default/nslife ]] || fail "not what was to be removed"
 
 say "purged: nothing is left"
-dpkg --purge nslife
+apt purge --yes nslife
 everything > /tmp/after
 diff /tmp/before /tmp/after || fail "something is left, or gone"
 [[ ! -e /run/nslife ]] || fail "/run/nslife is left"
 systemctl daemon-reload
 [[ $(systemctl show --property LoadState --value nslife) == not-found ]] || fail "systemd knows it"
+say "installed by hand, as the README has it"
+(cd /life && bash -eux "$4") || fail "that does not work"
+systemctl is-active --quiet nslife || fail "it does not run"
+[[ $(get 19619 /readyz) == *" 200 OK"* ]] || fail "it is not ready"
+[[ $(readlink "/proc/$(main_pid)/exe") == /usr/local/sbin/nslife ]] || fail "another one runs"
 say "done"
