@@ -56,15 +56,15 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// Describes the running task.
+/// Describes the running task, and what happened when.
 #[inline(always)]
-pub fn fill_header(header: *mut Header, what: What, flags: u32) {
+pub fn fill_header(header: *mut Header, what: What, flags: u32, at: u64) {
     let id = bpf_get_current_pid_tgid();
     // SAFETY: `header` points into a reserved record of at least its size.
     unsafe {
         (*header).what = what as u32;
         (*header).flags = flags;
-        (*header).time = now();
+        (*header).time = at;
         (*header).cgroup = bpf_get_current_cgroup_id();
         (*header).pid = id as u32;
         (*header).tgid = (id >> 32) as u32;
@@ -285,7 +285,7 @@ fn record(what: What, flags: u32, key: u64, kind: NsKind, about: &About) -> bool
     let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
-        fill_header(&raw mut (*event).header, what, flags);
+        fill_header(&raw mut (*event).header, what, flags, now());
         fill_ns(&raw mut (*event).ns, key, kind);
         (*event).aux = about.aux;
         (*event).cause = about.cause;
@@ -324,8 +324,7 @@ pub fn parting(what: What, at: u64, key: u64, kind: u32, inum: u32) {
     let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
-        fill_header(&raw mut (*event).header, what, 0);
-        (*event).header.time = at;
+        fill_header(&raw mut (*event).header, what, 0, at);
         (*event).ns = NsInfo {
             key,
             ns_id: 0,
@@ -449,7 +448,7 @@ fn judged(
     let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
-        fill_header(&raw mut (*event).header, what, flags);
+        fill_header(&raw mut (*event).header, what, flags, now());
         if let Whom::Task(task) | Whom::Victim(task) = whom {
             fill_header_of(&raw mut (*event).header, task);
         }
@@ -475,7 +474,7 @@ pub fn net_cleanup(phase: Phase, round: &Round, end: u64) {
     let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
-        fill_header(&raw mut (*event).header, What::NetCleanup, 0);
+        fill_header(&raw mut (*event).header, What::NetCleanup, 0, now());
         (*event).phase = phase as u32;
         (*event).reserved = 0;
         (*event).begin = round.begin;

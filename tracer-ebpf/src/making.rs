@@ -106,7 +106,12 @@ fn failed(kind: NsKind, errno: u32) {
     let event = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: `event` is the reserved record; all its fields are written.
     unsafe {
-        fill_header(&raw mut (*event).header, What::NsFailed, select::own_deed());
+        fill_header(
+            &raw mut (*event).header,
+            What::NsFailed,
+            select::own_deed(),
+            now(),
+        );
         (*event).kind = kind as u32;
         (*event).errno = errno;
     }
