@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    fs,
+    path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -80,22 +82,26 @@ impl Judge {
             }
             thread::sleep(PAUSE);
         }
-        let told = self.testimony()?;
+        let told = match self.testimony() {
+            Ok(place) => format!("what it has seen is in {}", place.display()),
+            Err(error) => format!("what it has seen it does not say: {error:#}"),
+        };
         bail!("after {} s, drift: {last}; {told}", REST.as_secs())
     }
 
     /// Keeps what the daemon remembers to have seen, before anything makes it walk and put right what
-    /// it knows, and says where.
-    fn testimony(&self) -> Result<String> {
+    /// it knows, and returns where.
+    fn testimony(&self) -> Result<PathBuf> {
         let mut trace = self
             .nslife
             .command(&["trace", "--daemon", "--output", "json"]);
         trace.args(["--duration", "1s", "--control-socket", &self.daemon.socket]);
         let ran = self.nslife.finish(&mut trace)?;
+        ensure!(ran.code == Some(0), "nslife trace: {ran}");
         let place = self.daemon.log.with_extension("events.json");
         fs::write(&place, &ran.stdout)
             .with_context(|| format!("cannot write {}", place.display()))?;
-        Ok(format!("what it has seen is in {}", place.display()))
+        Ok(place)
     }
 
     /// What there is, or what may yet come to rest.
