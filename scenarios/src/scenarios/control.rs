@@ -263,5 +263,6 @@ pub(super) fn control_socket_belongs_to_one(world: &World) -> Result<()> {
     same("who looked", "daemon", &*nslife.list_from(&[])?.source)?;
     let status = first.stop()?;
     ensure!(!Path::new(USUAL).exists(), "{USUAL} is left behind");
+    same("who looked", "walk", &*nslife.list_from(&[])?.source)?;
     same("the daemon's end", Some(0), status.code())
 }
