@@ -150,9 +150,9 @@ fn prepare(system: &Path, packages: &[PathBuf], project: &Project, stage: &Stage
     }
     fs::write(life.join("life_of_a_package.sh"), SCRIPT)?;
     fs::write(life.join("begin.sh"), begin(&arguments.join(" ")))?;
-    let units = system.join("etc/systemd/system");
-    fs::write(units.join("life.service"), UNIT)?;
-    let wanted = units.join("multi-user.target.wants");
+    let installed = system.join("etc/systemd/system");
+    fs::write(installed.join("life.service"), UNIT)?;
+    let wanted = installed.join("multi-user.target.wants");
     fs::create_dir_all(&wanted)?;
     std::os::unix::fs::symlink("../life.service", wanted.join("life.service"))?;
     Ok(())

@@ -28,8 +28,8 @@ everything() {
 everything > /tmp/before
 
 say "installed, as the README has it: it runs, and will after the next start of the system"
+grep -qF "./${1#/life/}" "$3" || fail "$1 is not what the README has people install"
 (cd /life && bash -eux "$3" > /tmp/said) || fail "that does not work"
-[[ -s $1 ]] || fail "$1 is not what the README has people install"
 grep -q '^nslife_namespaces{ns_type="net",state="active"} [1-9]' /tmp/said || fail "no metrics"
 grep -q '^pid .* active' /tmp/said || fail "no list: $(cat /tmp/said)"
 systemctl is-active --quiet nslife || fail "it does not run"
