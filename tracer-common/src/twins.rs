@@ -3,9 +3,9 @@
 //! The kernel skips a program that is running on a CPU already
 //! (`__bpf_prog_enter_recur`): in a task that was preempted there, or below an
 //! interrupt. So each program that must not miss anything is loaded twice and
-//! attached twice to the same function. The first does the work; its twin looks
-//! whether the first is in the middle of something on this CPU. If so the kernel
-//! has skipped it just now, and the twin does the work in its stead.
+//! attached twice to the same function. The first notes for which call it does the
+//! work; a twin that does not find its call noted does the work in its stead. What
+//! is lost is what both are skipped for.
 //!
 //! `task_new` and `task_exit` have none: they run on every fork and exit, and what
 //! exists, and in which state, does not depend on what they tell. Nor does it on
@@ -14,8 +14,8 @@
 /// What the name of a twin ends with.
 pub const SUFFIX: &str = "_again";
 
-/// The programs that have one, by name; their index is their slot in the maps
-/// `RUNNING` and `STOOD_IN`.
+/// The programs that have one, by name; their index is their slot in the maps of
+/// `tracer-ebpf/src/twins.rs`.
 pub const NAMES: [&str; 54] = [
     "active_get",
     "active_put",

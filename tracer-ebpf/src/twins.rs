@@ -1,46 +1,76 @@
 //! Programs and their twins, see [`tracer_common::twins`].
 
-use aya_ebpf::{macros::map, maps::PerCpuArray};
+use aya_ebpf::{
+    EbpfContext,
+    macros::map,
+    maps::{Array, PerCpuArray},
+};
 use tracer_common::twins::NAMES;
 
-/// Whether a program is running on this CPU, by slot.
+/// Where the arguments are of the call that a program ran for last on this CPU:
+/// two words for each slot, the program's and its twin's.
+///
+/// A word is written by one program alone, which the kernel does not let run
+/// twice on a CPU, nor leave it (`migrate_disable`).
 #[map]
-static RUNNING: PerCpuArray<u64> = PerCpuArray::with_max_entries(NAMES.len() as u32, 0);
+static PLACES: PerCpuArray<u64> = PerCpuArray::with_max_entries(2 * NAMES.len() as u32, 0);
 
-/// How often its twin stood in for it, by slot.
+/// Calls that a program did its work for and its twin has not seen yet, by slot
+/// and [`cell`].
+///
+/// A call is told from all others by where its arguments are: a trampoline keeps
+/// them on the stack, once for all its programs, and whatever interrupts or
+/// preempts it has another place for them. Not by CPU: a task may be preempted,
+/// or move, between the two programs.
+#[map]
+static CALLS: Array<u64> = Array::with_max_entries((NAMES.len() << CELL_BITS) as u32, 0);
+
+/// How many cells there are for each slot, as a power of two. Two calls that
+/// meet in one cell, both of them between a program and its twin, may have one
+/// of the twins do what was done.
+const CELL_BITS: u32 = 8;
+
+/// How often its twin stood in for a program, by slot.
 #[map]
 static STOOD_IN: PerCpuArray<u64> = PerCpuArray::with_max_entries(NAMES.len() as u32, 0);
 
-/// What a program does, and that it is at it.
-///
-/// Neither of both can be at it twice on one CPU: that is what the kernel sees
-/// to. Nor does it move to another meanwhile (`migrate_disable`).
+/// Notes for which call this program runs, and does its work.
 #[inline(always)]
-pub fn first(slot: u32, act: impl FnOnce()) {
-    let Some(running) = RUNNING.get_ptr_mut(slot) else {
+pub fn first(slot: u32, ctx: &impl EbpfContext, act: impl FnOnce()) {
+    let Some(place) = place(2 * slot, ctx) else {
         return;
     };
-    // SAFETY: an aligned word of this CPU's, which only this program writes,
-    // and the kernel does not let it run twice here. Volatile: what runs in the
-    // middle of this reads it.
-    unsafe { running.write_volatile(1) };
+    if let Some(call) = CALLS.get_ptr_mut(cell(slot, place)) {
+        // SAFETY: an aligned word of a map value. Volatile: it is for the twin.
+        unsafe { call.write_volatile(place) };
+    }
     act();
-    // SAFETY: likewise.
-    unsafe { running.write_volatile(0) };
 }
 
-/// What its twin does: nothing, unless the kernel has skipped the first one.
+/// What its twin does: nothing, unless the kernel has skipped the first one for
+/// this call, which it does not do where that one has never run.
 ///
-/// Of two tasks that are preempted here one after the other, one between a
-/// program and its twin and the other in the middle of that program, the former
-/// does twice what it did. All that is done may be done twice.
+/// All that is done may be done twice.
 #[inline(always)]
-pub fn second(slot: u32, act: impl FnOnce()) {
-    let is_skipped = RUNNING
-        .get_ptr(slot)
-        // SAFETY: an aligned word of this CPU's, see `first`.
-        .is_some_and(|running| unsafe { running.read_volatile() } != 0);
-    if !is_skipped {
+pub fn second(slot: u32, ctx: &impl EbpfContext, act: impl FnOnce()) {
+    let Some(place) = place(2 * slot + 1, ctx) else {
+        return;
+    };
+    let Some(call) = CALLS.get_ptr_mut(cell(slot, place)) else {
+        return;
+    };
+    // SAFETY: an aligned word of a map value, which `first` writes.
+    if unsafe { call.read_volatile() } == place {
+        // The next call may have its arguments in the same place.
+        // SAFETY: likewise.
+        unsafe { call.write_volatile(0) };
+        return;
+    }
+    let has_run = PLACES
+        .get_ptr(2 * slot)
+        // SAFETY: an aligned word of this CPU's.
+        .is_some_and(|place| unsafe { place.read_volatile() } != 0);
+    if !has_run {
         return;
     }
     act();
@@ -48,6 +78,27 @@ pub fn second(slot: u32, act: impl FnOnce()) {
         // SAFETY: an aligned word of this CPU's, which only this program writes.
         unsafe { *times = (*times).wrapping_add(1) };
     }
+}
+
+/// Where a call's arguments are, as a number: from [`PLACES`], since the verifier
+/// does not let programs calculate with what it knows to be their context.
+#[inline(always)]
+fn place(index: u32, ctx: &impl EbpfContext) -> Option<u64> {
+    let word = PLACES.get_ptr_mut(index)?;
+    // SAFETY: an aligned word of this CPU's, which only this program writes.
+    // Volatile: what is read is to be what the map has.
+    unsafe {
+        word.write_volatile(ctx.as_ptr() as u64);
+        Some(word.read_volatile())
+    }
+}
+
+/// The index in [`CALLS`] of what is in this place: stacks differ in the middle
+/// of an address, calls on one stack in its end.
+#[inline(always)]
+fn cell(slot: u32, place: u64) -> u32 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    (slot << CELL_BITS) | (place.wrapping_mul(GOLDEN) >> (u64::BITS - CELL_BITS)) as u32
 }
 
 /// For each row two programs, the second one the twin of the first, and what
@@ -77,7 +128,7 @@ macro_rules! programs {
         #[$attach]
         pub fn $name(ctx: $context) -> i32 {
             const SLOT: u32 = tracer_common::twins::slot(stringify!($name)).expect("a slot");
-            $crate::twins::first(SLOT, || ($act)(&ctx));
+            $crate::twins::first(SLOT, &ctx, || ($act)(&ctx));
             0
         }
 
@@ -85,7 +136,7 @@ macro_rules! programs {
         #[$attach]
         pub fn $again(ctx: $context) -> i32 {
             const SLOT: u32 = tracer_common::twins::slot(stringify!($name)).expect("a slot");
-            $crate::twins::second(SLOT, || ($act)(&ctx));
+            $crate::twins::second(SLOT, &ctx, || ($act)(&ctx));
             0
         }
     };

@@ -251,8 +251,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Attaches a program and, before it, its twin: without its program a twin
-    /// does nothing.
+    /// Attaches a program and, before it, its twin: what is attached last runs
+    /// first (`bpf_trampoline_link_prog`), and a twin is to find what its program
+    /// has noted.
     pub(super) fn attach_one(
         &mut self,
         candidate: Candidate,
