@@ -8,6 +8,7 @@ use clap::Args;
 use crate::{
     build,
     kernels::{Kernel, Series},
+    process::Chatter,
     project::Project,
     vm::{HardwareOptions, Workshop, output_of},
 };
@@ -41,7 +42,7 @@ pub(crate) struct Options {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let hardware = options.hardware.resolve();
     let project = Project::open()?;
-    let minimizer = build::program(&project, MINIMIZER, MINIMIZER)?;
+    let minimizer = build::program(&project, MINIMIZER, MINIMIZER, Chatter::OnFailure)?;
     let workshop = Workshop::fresh(project, &hardware)?;
     let folder = workshop.project.root.join(FOLDER);
     fs::create_dir_all(&folder)?;

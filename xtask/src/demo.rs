@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, IsTerminal as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
     time::Duration,
 };
@@ -14,10 +14,9 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::{
-    build::{self, Profile},
-    install,
+    build, install,
     kernels::{Kernel, Series},
-    process::{Chatter, host_cargo, run as run_command},
+    process::Chatter,
     project::Project,
     vm::{Errand, Hardware, HardwareOptions, Outcome, Workshop},
 };
@@ -52,8 +51,8 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     install::workload_programs()?;
     let project = Project::open()?;
     eprintln!("xtask: building nslife and the demonstration");
-    let demo = build_demo(&project)?;
-    let nslife = build::nslife(&project, Profile::Release, Chatter::OnFailure)?;
+    let demo = build::program(&project, "demo", "nslife-demo", Chatter::OnFailure)?;
+    let nslife = build::nslife(&project, Chatter::OnFailure)?;
     let series = match options.kernel {
         Some(series) => series,
         None => match why_not_here(&nslife)? {
@@ -68,16 +67,6 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         },
     };
     in_a_machine(project, &demo, series, &options.hardware.resolve())
-}
-
-fn build_demo(project: &Project) -> Result<PathBuf> {
-    let mut cargo = host_cargo(&project.root);
-    cargo
-        .args(["build", "--release", "--package", "demo"])
-        .arg("--target-dir")
-        .arg(&project.target);
-    run_command(&mut cargo, Chatter::OnFailure)?;
-    Ok(project.target.join("release").join("nslife-demo"))
 }
 
 /// Why nslife cannot run on this machine; `None` if it can.

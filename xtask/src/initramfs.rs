@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use cpio::newc::{Builder, trailer};
 use vm_init::MODULES_FOLDER;
 
-use crate::{kernels::Kernel, process::Chatter, project::Project, static_programs};
+use crate::{build, kernels::Kernel, process::Chatter, project::Project};
 
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
@@ -19,12 +19,12 @@ const CHARACTER_DEVICE: u32 = 0o020_600;
 
 /// Builds vm-init and returns its path.
 pub(crate) fn build_vm_init(project: &Project, chatter: Chatter) -> Result<PathBuf> {
-    static_programs::build(project, "vm-init", "vm-init", chatter)
+    build::program(project, "vm-init", "vm-init", chatter)
 }
 
 /// Where vm-init is once it has been built.
 pub(crate) fn vm_init_path(project: &Project) -> PathBuf {
-    static_programs::path(project, "vm-init")
+    build::path(project, "vm-init")
 }
 
 /// Writes the initramfs for `kernel` to `path`.

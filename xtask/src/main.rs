@@ -25,7 +25,6 @@ mod prometheus;
 mod qemu;
 mod record;
 mod scenario_program;
-mod static_programs;
 mod test;
 mod toolchain;
 mod vm;

@@ -1,18 +1,23 @@
 //! `cargo xtask manuals`: manual pages and completions for shells, out of the command line itself.
 
-use std::{fs, io, path::PathBuf, process::ExitCode};
+use std::{
+    fs, io,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
-    ebpf,
-    process::{Chatter, host_cargo, run},
+    build,
+    process::{Chatter, run},
     project::Project,
 };
 
-/// The example of `tracer-user` that writes them.
-const WRITER: &str = "manuals";
+/// The package that writes them, and its program.
+const PACKAGE: &str = "manuals";
+const WRITER: &str = "nslife-manuals";
 
 /// Write the manual pages and the completions for shells, and print where they are.
 #[derive(Debug, Args)]
@@ -44,14 +49,8 @@ pub(crate) fn write(project: &Project, chatter: Chatter) -> Result<Manuals> {
         }
         _ => {}
     }
-    let object = ebpf::build(project, Chatter::OnFailure)?;
-    let mut cargo = host_cargo(&project.root);
-    cargo
-        .args(["run", "--package", "tracer-user", "--example", WRITER])
-        .arg("--target-dir")
-        .arg(&project.target);
-    ebpf::put_into(&mut cargo, project, &object);
-    run(cargo.arg("--").arg(&folder), chatter)?;
+    let writer = build::program(project, PACKAGE, WRITER, Chatter::OnFailure)?;
+    run(Command::new(writer).arg(&folder), chatter)?;
     Ok(Manuals {
         pages: folder.join("man"),
         completions: folder.join("completions"),

@@ -13,6 +13,7 @@ use clap::Args;
 use crate::{
     build,
     kernels::{Kernel, Series},
+    process::Chatter,
     project::Project,
     scenario_program,
     vm::{HardwareOptions, Workshop, output_of},
@@ -41,7 +42,7 @@ pub(crate) struct Options {
 pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
     let project = Project::open()?;
     let hardware = options.hardware.resolve();
-    let recorder = build::program(&project, "recorder", "nslife-record")?;
+    let recorder = build::program(&project, "recorder", "nslife-record", Chatter::OnFailure)?;
     let player = scenario_program::build(&project)?;
     let workshop = Workshop::fresh(project, &hardware)?;
     let folder = workshop.project.root.join(FOLDER);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::{build, project::Project};
+use crate::{build, process::Chatter, project::Project};
 
 /// Its name.
 pub(crate) const NAME: &str = "nslife-scenarios";
@@ -15,7 +15,7 @@ pub(crate) const RESULTS: &str = "NSLIFE_RESULTS";
 /// Tells it the folder with `prometheus` and `promtool`.
 pub(crate) const PROMETHEUS: &str = "NSLIFE_PROMETHEUS";
 
-/// Builds it, optimised, and returns its path.
+/// Builds it and returns its path.
 pub(crate) fn build(project: &Project) -> Result<PathBuf> {
-    build::program(project, "scenarios", NAME)
+    build::program(project, "scenarios", NAME, Chatter::OnFailure)
 }

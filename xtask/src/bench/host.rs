@@ -5,11 +5,20 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 
 use super::figure::Figure;
-use crate::{build, process::stdout_of, project::Project};
+use crate::{
+    build,
+    process::{Chatter, stdout_of},
+    project::Project,
+};
 
 /// Builds what measures it, here and in the machine.
 pub(super) fn build(project: &Project) -> Result<PathBuf> {
-    build::program(project, "bench-tracker", "nslife-bench-tracker")
+    build::program(
+        project,
+        "bench-tracker",
+        "nslife-bench-tracker",
+        Chatter::OnFailure,
+    )
 }
 
 /// Measures on this machine.

@@ -6,11 +6,10 @@ use anyhow::Result;
 
 use super::{Extent, figure::Figure};
 use crate::{
-    bpftrace,
+    bpftrace, build,
     kernels::Kernel,
     process::Chatter,
     project::Project,
-    static_programs,
     vm::{Builds, Hardware, Workshop, output_of},
 };
 
@@ -29,7 +28,7 @@ pub(super) fn measure(
     builds: Builds,
 ) -> Result<Vec<Figure>> {
     let hardware = Hardware::counting(MEMORY);
-    let program = static_programs::build(project, "bench", "nslife-bench", Chatter::OnFailure)?;
+    let program = build::program(project, "bench", "nslife-bench", Chatter::OnFailure)?;
     let workshop = Workshop::set_up(
         project.clone(),
         &hardware.accelerator,

@@ -14,10 +14,9 @@ use clap::Args;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    install, manuals,
+    build, install, manuals,
     process::{Chatter, run},
     project::Project,
-    static_programs,
 };
 
 /// nslife's version, which all packages of the workspace have.
@@ -72,7 +71,7 @@ impl Stage {
         copy_all(&manuals.pages, &pages)?;
         compress(&pages, chatter)?;
         let program = folder.join("nslife");
-        fs::copy(static_programs::build_nslife(project, chatter)?, &program)?;
+        fs::copy(build::nslife(project, chatter)?, &program)?;
         Ok(Self { target, program })
     }
 

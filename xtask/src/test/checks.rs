@@ -51,16 +51,9 @@ pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardw
             check("clippy of the kernel programs", || ebpf::clippy(project)),
             check("clippy of the fuzzers", || fuzz::clippy(project, object)),
         ],
-        // The dashboards are a part of their own.
         Part::Unit => vec![tests(
             "unit, property and documentation tests",
-            cargo(&[
-                "test",
-                "--workspace",
-                "--exclude",
-                "dashboards",
-                "--no-fail-fast",
-            ]),
+            cargo(&["test", "--workspace", "--no-fail-fast"]),
         )],
         Part::Doc => vec![check("doc", || {
             let mut doc = cargo(&[
@@ -82,10 +75,6 @@ pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardw
             check("the cases of the alerts, by promtool", || {
                 dashboards::cases_hold(project)
             }),
-            tests(
-                "dashboards and rules against the catalogue",
-                cargo(&["test", "--package", "dashboards", "--no-fail-fast"]),
-            ),
         ],
         Part::Fuzz => fuzzing(project, object),
         Part::Bench => vec![check("what nslife costs", || bench::check(project))],

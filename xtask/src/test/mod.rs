@@ -110,8 +110,8 @@ enum Part {
     Doc,
     /// What people install: the unit, the manual pages, the completions.
     Packaging,
-    /// What Prometheus's tool says of the rules, and whether dashboards and rules ask for what there
-    /// is.
+    /// What Prometheus's tool says of the rules. That dashboards and rules ask for what there is are
+    /// unit tests.
     Dashboards,
     /// A short run of each fuzzer, the same each time.
     Fuzz,

@@ -19,6 +19,7 @@ use super::report::{Entry, Verdict};
 use crate::{
     build, churn, install,
     kernels::{Kernel, Series},
+    process::Chatter,
     project::Project,
     prometheus,
     scenario_program::{self, NAME},
@@ -131,7 +132,7 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     }
     let program = scenario_program::build(&project)?;
     // A scenario looks for it beside nslife.
-    build::program(&project, "faults", "nslife-faults")?;
+    build::program(&project, "faults", "nslife-faults", Chatter::OnFailure)?;
     let workshop = Workshop::fresh(project, &plan.hardware)?;
 
     // The longest first, which is the newest, so that no machine is left to run alone for long.

@@ -11,7 +11,7 @@ use vm_init::{Job, SCRATCH_FOLDERS, Share};
 
 use super::Hardware;
 use crate::{
-    build::{self, Profile},
+    build,
     initramfs::{build_vm_init, vm_init_path},
     kernels::Series,
     process::{Chatter, is_root},
@@ -25,7 +25,7 @@ pub(crate) struct Workshop {
     pub(crate) project: Project,
     /// The emulator and the file server.
     pub(crate) tools: Tools,
-    /// nslife, optimised.
+    /// nslife, as it is shipped.
     pub(crate) nslife: PathBuf,
     /// PID 1 of the machines.
     pub(crate) vm_init: PathBuf,
@@ -60,8 +60,8 @@ impl Workshop {
         );
         let tools = Tools::find_or_fetch(&project.cache, accelerator)?;
         let nslife_path = match builds {
-            Builds::Fresh => build::nslife(&project, Profile::Release, chatter)?,
-            Builds::Last => build::nslife_path(&project, Profile::Release),
+            Builds::Fresh => build::nslife(&project, chatter)?,
+            Builds::Last => build::path(&project, "nslife"),
         };
         let vm_init = match builds {
             Builds::Last if vm_init_path(&project).exists() => vm_init_path(&project),

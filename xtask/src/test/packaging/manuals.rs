@@ -11,8 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    build::{self, Profile},
-    install,
+    build, install,
     manuals::{self, Manuals},
     process::{Chatter, describe, stdout_of},
     project::Project,
@@ -46,7 +45,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 
 /// Writes them and looks.
 pub(super) fn check(project: &Project) -> Result<()> {
-    let nslife = build::nslife(project, Profile::Dev, Chatter::OnFailure)?;
+    let nslife = build::nslife(project, Chatter::OnFailure)?;
     let manuals = manuals::write(project, Chatter::OnFailure)?;
     let help = stdout_of(Command::new(nslife).arg("--help"))?;
     pages(&manuals, &verbs(&help))?;
