@@ -2,8 +2,8 @@
 
 use std::{hint::black_box, time::Duration};
 
-use nslife::model::{Body, Config, Event, NsFacts, Tracker, Transition};
 use tracer_common::kind::NsKind;
+use tracer_core::model::{Body, Config, Event, NsFacts, Tracker, Transition};
 
 use crate::{
     clock::{nanoseconds, spent},

@@ -6,12 +6,12 @@
 
 mod clock;
 mod events;
-#[path = "../../tracer-user/tests/support/mod.rs"]
+#[path = "../../tracer-core/tests/support/mod.rs"]
 mod support;
 
 use std::{env, fs, hint::black_box, path::Path};
 
-use nslife::decode;
+use tracer_core::decode;
 
 use clock::{nanoseconds, spent};
 use events::{KINDS, Kind};
@@ -108,7 +108,7 @@ impl Plan {
 
 /// Records that kernels wrote: the stored recordings of all of them.
 fn records() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer-user/tests/recordings");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer-core/tests/recordings");
     let mut records = Vec::new();
     for file in fs::read_dir(folder).expect("recordings are stored") {
         let path = file.expect("a folder can be read").path();

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nslife::{
+use tracer_core::{
     btf::KernelBtf,
     plan::{self, How},
 };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nslife::decode;
+use tracer_core::decode;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = decode::event(bytes);

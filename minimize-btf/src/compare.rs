@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use btf_rs::{Btf, Type};
-use nslife::btf::KernelBtf;
+use tracer_core::btf::KernelBtf;
 
 use crate::keep;
 

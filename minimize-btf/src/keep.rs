@@ -1,7 +1,7 @@
 //! What is kept: more than nslife asks today, so that one more question
 //! rarely takes ten kernels to be booted.
 
-use nslife::plan::{self, How};
+use tracer_core::plan::{self, How};
 
 /// Structures, beside every `*_namespace`.
 const STRUCTURES: &[&str] = &[

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 /// Their names and contents.
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer-user/tests/btf");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer-core/tests/btf");
     let files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -1,5 +1,5 @@
 //! A fixed play, for `cargo xtask record`: what a recording of the kernel programs is to have in
-//! it. `tracer-user/tests/recordings` says which lives it makes.
+//! it. `tracer-core/tests/recordings` says which lives it makes.
 //!
 //! Recordings call those who play by name, and nobody else: their names begin with `play-`.
 

@@ -4,20 +4,18 @@
 //! the [`model::Tracker`] turns them into transitions and a picture of what
 //! exists, and every view (text, JSON, metrics, HTTP) reads that picture.
 
-pub mod btf;
 pub mod cli;
 pub mod control;
 pub mod daemon;
-pub mod decode;
 pub mod engine;
 pub mod feed;
 pub mod http;
 pub mod logging;
 pub mod memory;
-pub mod model;
-pub mod plan;
 pub mod privileges;
 pub mod signals;
 pub mod version;
 pub mod view;
 pub mod witness;
+
+pub use tracer_core::{btf, decode, model, plan};

@@ -1,5 +1,6 @@
 //! A scrape is as large, and costs as much, with 50,000 namespaces as with 50.
 
+#[path = "../../tracer-core/tests/support/mod.rs"]
 mod support;
 
 use std::time::Duration;

@@ -18,7 +18,7 @@ const MINIMIZER: &str = "minimize-btf";
 /// Where a kernel shows its BTF.
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// Where the results are kept.
-const FOLDER: &str = "tracer-user/tests/btf";
+const FOLDER: &str = "tracer-core/tests/btf";
 /// A file there that says which kernel each of them is of.
 const INDEX: &str = "kernels.txt";
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where the tests look for recordings.
-const FOLDER: &str = "tracer-user/tests/recordings";
+const FOLDER: &str = "tracer-core/tests/recordings";
 
 /// How long it may take.
 const TIMEOUT: Duration = Duration::from_secs(300);

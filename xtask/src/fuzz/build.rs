@@ -3,17 +3,13 @@
 //! With the flags that cargo-fuzz sets, but for the address sanitizer: nothing that is fuzzed is
 //! unsafe, and a stable compiler takes what is left.
 
-use std::{
-    env::consts::ARCH,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env::consts::ARCH, path::PathBuf, process::Command};
 
 use anyhow::Result;
 
 use super::Target;
 use crate::{
-    ebpf, install,
+    install,
     process::{Chatter, host_cargo, run},
     project::Project,
 };
@@ -28,14 +24,14 @@ const FLAGS: [&str; 6] = [
     "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
 ];
 
-/// Compiles the fuzzers, with an nslife that has these kernel programs inside.
-pub(crate) fn build(project: &Project, object: &Path, chatter: Chatter) -> Result<()> {
-    run(&mut cargo(project, object, "build")?, chatter)
+/// Compiles the fuzzers.
+pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<()> {
+    run(&mut cargo(project, "build")?, chatter)
 }
 
 /// Lints the fuzzers, warnings denied.
-pub(crate) fn clippy(project: &Project, object: &Path) -> Result<()> {
-    let mut cargo = cargo(project, object, "clippy")?;
+pub(crate) fn clippy(project: &Project) -> Result<()> {
+    let mut cargo = cargo(project, "clippy")?;
     run(cargo.args(["--", "--deny", "warnings"]), Chatter::Show)
 }
 
@@ -54,7 +50,7 @@ pub(super) fn program(project: &Project, target: Target) -> PathBuf {
 }
 
 /// Cargo, for lints and builds alike, so that they share what both need.
-fn cargo(project: &Project, object: &Path, verb: &str) -> Result<Command> {
+fn cargo(project: &Project, verb: &str) -> Result<Command> {
     install::cpp_compiler("the fuzzers")?;
     let mut cargo = host_cargo(&folder(project));
     cargo
@@ -65,7 +61,6 @@ fn cargo(project: &Project, object: &Path, verb: &str) -> Result<Command> {
         .arg(target_folder(project))
         // The unit separator is what Cargo splits this variable at.
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
-    ebpf::put_into(&mut cargo, project, object);
     Ok(cargo)
 }
 

@@ -13,7 +13,7 @@ pub(crate) use self::{
     build::{build, clippy, fmt},
     run::{Effort, run},
 };
-use crate::{ebpf, process::Chatter, project::Project};
+use crate::{process::Chatter, project::Project};
 
 /// Feed bytes to nslife's readers until one breaks.
 ///
@@ -65,9 +65,8 @@ impl Target {
 /// Runs the fuzzers.
 pub(crate) fn run_verb(options: &Options) -> Result<ExitCode> {
     let project = Project::open()?;
-    let object = ebpf::build(&project, Chatter::OnFailure)?;
     eprintln!("xtask: building the fuzzers");
-    build(&project, &object, Chatter::OnFailure)?;
+    build(&project, Chatter::OnFailure)?;
     let targets = match options.targets.as_slice() {
         [] => &Target::ALL,
         named => named,

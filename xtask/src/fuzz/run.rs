@@ -84,7 +84,7 @@ pub(crate) fn run(
 /// The folder of the inputs to begin with.
 fn seeds(project: &Project, target: Target, folder: &Path) -> Result<PathBuf> {
     match target {
-        Target::Btf => Ok(project.root.join("tracer-user/tests/btf")),
+        Target::Btf => Ok(project.root.join("tracer-core/tests/btf")),
         Target::Decode => {
             let seeds = created(folder.join("seeds"))?;
             seeds::write_records(&seeds)?;

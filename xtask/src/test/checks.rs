@@ -49,7 +49,7 @@ pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardw
                 ]))
             }),
             check("clippy of the kernel programs", || ebpf::clippy(project)),
-            check("clippy of the fuzzers", || fuzz::clippy(project, object)),
+            check("clippy of the fuzzers", || fuzz::clippy(project)),
         ],
         Part::Unit => vec![tests(
             "unit, property and documentation tests",
@@ -76,16 +76,16 @@ pub(super) fn run(project: &Project, object: &Path, part: Part, hardware: &Hardw
                 dashboards::cases_hold(project)
             }),
         ],
-        Part::Fuzz => fuzzing(project, object),
+        Part::Fuzz => fuzzing(project),
         Part::Bench => vec![check("what nslife costs", || bench::check(project))],
         Part::Scenarios | Part::Churn => Vec::new(),
     }
 }
 
 /// The fuzzers, built and run one after the other.
-fn fuzzing(project: &Project, object: &Path) -> Vec<Entry> {
+fn fuzzing(project: &Project) -> Vec<Entry> {
     let built = check("building the fuzzers", || {
-        fuzz::build(project, object, Chatter::Show)
+        fuzz::build(project, Chatter::Show)
     });
     if built.verdict != Verdict::PASSED {
         return vec![built];
