@@ -1,10 +1,8 @@
 //! Programs and their twins, see [`tracer_common::twins`].
 
-use aya_ebpf::{
-    EbpfContext,
-    macros::map,
-    maps::{Array, PerCpuArray},
-};
+use core::cell::UnsafeCell;
+
+use aya_ebpf::{EbpfContext, macros::map, maps::PerCpuArray};
 use tracer_common::twins::NAMES;
 
 /// Where the arguments are of the call that a program ran for last on this CPU:
@@ -22,17 +20,26 @@ static PLACES: PerCpuArray<u64> = PerCpuArray::with_max_entries(2 * NAMES.len() 
 /// them on the stack, once for all its programs, and whatever interrupts or
 /// preempts it has another place for them. Not by CPU: a task may be preempted,
 /// or move, between the two programs.
-#[map]
-static CALLS: Array<u64> = Array::with_max_entries((NAMES.len() << CELL_BITS) as u32, 0);
+///
+/// Not a map, so that no call is needed to get at a cell.
+static CALLS: Calls = Calls(UnsafeCell::new([0; NAMES.len() << CELL_BITS]));
 
 /// How many cells there are for each slot, as a power of two. Two calls that
 /// meet in one cell, both of them between a program and its twin, may have one
-/// of the twins do what was done.
+/// of the twins do what was done, and say that it stood in.
 const CELL_BITS: u32 = 8;
 
-/// How often its twin stood in for a program, by slot.
+/// Cells that programs on all CPUs write, a word at a time.
+struct Calls(UnsafeCell<[u64; NAMES.len() << CELL_BITS]>);
+
+// SAFETY: nobody borrows what is in it: it is read and written by word, which
+// the kernel's machines do at once.
+unsafe impl Sync for Calls {}
+
+/// How often its twin stood in for a program, by slot: one entry, so that
+/// userspace reads them at once.
 #[map]
-static STOOD_IN: PerCpuArray<u64> = PerCpuArray::with_max_entries(NAMES.len() as u32, 0);
+static STOOD_IN: PerCpuArray<[u64; NAMES.len()]> = PerCpuArray::with_max_entries(1, 0);
 
 /// Notes for which call this program runs, and does its work.
 #[inline(always)]
@@ -40,10 +47,8 @@ pub fn first(slot: u32, ctx: &impl EbpfContext, act: impl FnOnce()) {
     let Some(place) = place(2 * slot, ctx) else {
         return;
     };
-    if let Some(call) = CALLS.get_ptr_mut(cell(slot, place)) {
-        // SAFETY: an aligned word of a map value. Volatile: it is for the twin.
-        unsafe { call.write_volatile(place) };
-    }
+    // SAFETY: an aligned word. Volatile: it is for the twin.
+    unsafe { cell(slot, place).write_volatile(place) };
     act();
 }
 
@@ -56,10 +61,8 @@ pub fn second(slot: u32, ctx: &impl EbpfContext, act: impl FnOnce()) {
     let Some(place) = place(2 * slot + 1, ctx) else {
         return;
     };
-    let Some(call) = CALLS.get_ptr_mut(cell(slot, place)) else {
-        return;
-    };
-    // SAFETY: an aligned word of a map value, which `first` writes.
+    let call = cell(slot, place);
+    // SAFETY: an aligned word, which `first` writes.
     if unsafe { call.read_volatile() } == place {
         // The next call may have its arguments in the same place.
         // SAFETY: likewise.
@@ -74,9 +77,13 @@ pub fn second(slot: u32, ctx: &impl EbpfContext, act: impl FnOnce()) {
         return;
     }
     act();
-    if let Some(times) = STOOD_IN.get_ptr_mut(slot) {
-        // SAFETY: an aligned word of this CPU's, which only this program writes.
-        unsafe { *times = (*times).wrapping_add(1) };
+    if let Some(times) = STOOD_IN.get_ptr_mut(0) {
+        // SAFETY: an aligned word of this CPU's, which only this program writes;
+        // each slot is an index of it.
+        unsafe {
+            let times = times.cast::<u64>().add(slot as usize);
+            *times = (*times).wrapping_add(1);
+        }
     }
 }
 
@@ -93,12 +100,16 @@ fn place(index: u32, ctx: &impl EbpfContext) -> Option<u64> {
     }
 }
 
-/// The index in [`CALLS`] of what is in this place: stacks differ in the middle
-/// of an address, calls on one stack in its end.
+/// Where in [`CALLS`] a call is noted whose arguments are in this place: stacks
+/// differ in the middle of an address, calls on one stack in its end.
 #[inline(always)]
-fn cell(slot: u32, place: u64) -> u32 {
+fn cell(slot: u32, place: u64) -> *mut u64 {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-    (slot << CELL_BITS) | (place.wrapping_mul(GOLDEN) >> (u64::BITS - CELL_BITS)) as u32
+    let index = (slot << CELL_BITS) as usize
+        + (place.wrapping_mul(GOLDEN) >> (u64::BITS - CELL_BITS)) as usize;
+    // SAFETY: the highest bits of a number, as many as number the cells of a
+    // slot.
+    unsafe { CALLS.0.get().cast::<u64>().add(index) }
 }
 
 /// For each row two programs, the second one the twin of the first, and what

@@ -5,7 +5,6 @@ use std::{
     io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use aya::{
@@ -26,7 +25,7 @@ use super::{
     Attempt, EngineError, HookReport, HookState, KernelTotals, Options, StartError,
     addresses::without_addresses,
     error::{again, refusal},
-    skipped,
+    skipped::{self, Skipped},
 };
 use crate::{
     btf::KernelBtf,
@@ -87,8 +86,8 @@ pub(super) struct Kernel {
     pub(super) ebpf: Ebpf,
     layout: Layout,
     hooks: Vec<HookReport>,
-    /// What the recursion guard has cost, as far as that was ever known.
-    lost_recursion: AtomicU64,
+    /// What the recursion guard has cost in spite of twins.
+    skipped: Skipped,
     /// Rare diagnostics of the programs themselves.
     diagnostics: EbpfLogger<&'static dyn log::Log>,
     /// What a test has taken away for a while.
@@ -163,7 +162,7 @@ impl Kernel {
             diagnostics,
             layout: described.layout,
             hooks: Vec::new(),
-            lost_recursion: AtomicU64::new(0),
+            skipped: Skipped::new(),
             #[cfg(feature = "faults")]
             detached: Vec::new(),
         };
@@ -358,22 +357,18 @@ impl Kernel {
     }
 
     /// Sums of the counters, and of what the recursion guard skipped.
-    pub(super) fn totals(&self) -> Result<KernelTotals, EngineError> {
+    pub(super) fn totals(&mut self) -> Result<KernelTotals, EngineError> {
+        let lost_recursion = self.lost_recursion()?;
         let map = self.map("COUNTERS")?;
         let counters: PerCpuArray<_, u64> = map.try_into()?;
         let sum = |counter: Counter| -> Result<u64, EngineError> {
             Ok(counters.get(&(counter as u32), 0)?.iter().sum())
         };
-        let lost = self.lost_recursion()?;
         Ok(KernelTotals {
             lost_ring_full: sum(Counter::RingFull)?,
             lost_map_full: sum(Counter::MapFull)?,
             lost_read_failed: sum(Counter::ReadFailed)?,
-            // It never falls, though a twin may count late.
-            lost_recursion: self
-                .lost_recursion
-                .fetch_max(lost, Ordering::Relaxed)
-                .max(lost),
+            lost_recursion,
             exits: sum(Counter::Exits)?,
             records: sum(Counter::Records)?,
             creds_corrected: sum(Counter::CredsCorrected)?,
@@ -384,10 +379,12 @@ impl Kernel {
     /// the program was already running on that CPU
     /// (`bpf_prog_info.recursion_misses`), as the kernel shows them beside each
     /// program's descriptor, and that no twin made up for.
-    fn lost_recursion(&self) -> Result<u64, EngineError> {
-        let map = self.map("STOOD_IN")?;
-        let stood_in: PerCpuArray<_, u64> = map.try_into()?;
-        let mut lost = 0;
+    fn lost_recursion(&mut self) -> Result<u64, EngineError> {
+        let map = self.ebpf.map("STOOD_IN");
+        let map = map.ok_or(EngineError::NoMap { map: "STOOD_IN" })?;
+        let stood_in: PerCpuArray<_, [u64; twins::NAMES.len()]> = map.try_into()?;
+        let mut without_twin = 0;
+        let mut twinned = [0; twins::NAMES.len()];
         for (name, program) in self.ebpf.programs() {
             // Only what is loaded has a descriptor.
             let Ok(fd) = program.fd() else { continue };
@@ -405,11 +402,17 @@ impl Kernel {
                         format!("{path} has no recursion_misses"),
                     )
                 })?;
-            lost += skipped::lost(name, misses, |slot| {
-                Ok::<u64, EngineError>(stood_in.get(&slot, 0)?.iter().sum())
-            })?;
+            match twins::slot(name) {
+                Some(slot) => twinned[slot as usize] = misses,
+                None => without_twin += misses,
+            }
         }
-        Ok(lost)
+        let by_cpu = stood_in.get(&0, 0)?;
+        for (slot, misses) in twinned.into_iter().enumerate() {
+            let stood_in = by_cpu.iter().map(|cpu| cpu[slot]).sum();
+            self.skipped.look(slot, misses, stood_in);
+        }
+        Ok(without_twin + self.skipped.lost())
     }
 
     /// Those of these that the programs do not remember (any more).

@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// Totals of the kernel side.
-    pub fn totals(&self) -> Result<KernelTotals, EngineError> {
+    pub fn totals(&mut self) -> Result<KernelTotals, EngineError> {
         self.kernel.totals()
     }
 
