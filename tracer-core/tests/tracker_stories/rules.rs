@@ -1,7 +1,6 @@
 //! Rules of nsproxies: one that is broken is said once, one that is kept never.
 
-use tracer_common::event::Cause;
-use tracer_core::model::{Breaches, Rule, SignedCounts, Violation};
+use tracer_core::model::{Breaches, Rule, Violation};
 
 use super::*;
 
@@ -299,67 +298,4 @@ fn one_at_the_address_of_one_that_was_freed_meanwhile_proves_nothing() {
             }
         }
     }
-}
-
-/// 7.0 and 7.1: an `unshare` that fails after it has made a new nsproxy, since
-/// the limit of its user is reached, drops active counts that it never took.
-/// New namespaces go below zero; those that the task keeps lose what its own
-/// nsproxy holds, which shows when the task exits.
-#[test]
-fn the_underflow_of_a_failed_unshare() {
-    let mut kernel = World::walked(COUNTS);
-    let (uts, net) = (kernel.ns("uts"), kernel.ns("net"));
-    let own = kernel.nsproxy(&[&uts]);
-    kernel.created(&uts);
-    assert_eq!(kernel.count(&uts, 1), ["activated uts"]);
-    kernel.installed(&own);
-
-    let mut found = Vec::new();
-    let mut note = |kernel: &World| found.extend(violations(kernel));
-
-    let dropped = Some(Cause::NsproxyDropped);
-    let made = kernel.nsproxy(&[&uts, &net]);
-    assert_eq!(kernel.created(&net), ["created net"]);
-    kernel.is_actor = false;
-    assert_eq!(kernel.nsproxy_freed(&made), NOTHING, "it was never in use");
-    // The task is in it, and yet:
-    assert_eq!(kernel.flip(&uts, 0, dropped, None), ["deactivated uts"]);
-    note(&kernel);
-    let said = kernel.flip(&net, negative(-1), dropped, None);
-    assert_eq!(said, ["count_below_zero broken"]);
-    note(&kernel);
-    let mut gone = net;
-    (gone.facts.refs, gone.facts.active) = (Some(0), Some(negative(-1)));
-    assert_eq!(kernel.last_ref(&gone), ["destroyed net"]);
-    note(&kernel);
-    assert_eq!(kernel.freed(&net), ["freed net"]);
-
-    // The task exits. No flip is left to report; the end shows the count.
-    assert_eq!(kernel.nsproxy_freed(&own), ["nsproxy freed"]);
-    let mut gone = uts;
-    (gone.facts.refs, gone.facts.active) = (Some(0), Some(negative(-1)));
-    let said = kernel.last_ref(&gone);
-    assert_eq!(said, ["destroyed uts", "count_below_zero broken"]);
-    note(&kernel);
-
-    let found: Vec<_> = found
-        .iter()
-        .map(|violation| {
-            let inum = violation.namespace.as_ref().map(|ns| ns.inum);
-            (violation.rule, inum, violation.counts)
-        })
-        .collect();
-    let counts = |refs| SignedCounts {
-        nsproxy: None,
-        refs: Some(refs),
-        active: Some(-1),
-    };
-    let broken = |ns: &Ns, refs| {
-        (
-            Rule::CountBelowZero,
-            Some(ns.facts.inum.get()),
-            counts(refs),
-        )
-    };
-    assert_eq!(found, [broken(&net, 1), broken(&uts, 0)]);
 }
