@@ -4,10 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tracer_core::{
-    btf::KernelBtf,
-    plan::{self, How},
-};
+use tracer_core::{btf::KernelBtf, plan};
 
 /// Where the standard library has the keys of its hash maps from: always the
 /// same ones, or the same run would not come twice.
@@ -23,10 +20,5 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let _ = btf.layout();
-    for candidate in plan::wanted() {
-        let _ = match candidate.how {
-            How::Fentry | How::Fexit => btf.has_function(candidate.function),
-            How::Tracepoint => btf.has_tracepoint(candidate.function),
-        };
-    }
+    let _ = plan::offered(&btf);
 });

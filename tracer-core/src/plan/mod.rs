@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 pub use exits::TASK_HOOKS;
 pub use table::HOOKS;
 
+use crate::btf::KernelBtf;
+
 /// How a program is attached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum How {
@@ -90,6 +92,17 @@ pub type Offered = BTreeSet<&'static str>;
 /// hooked.
 pub fn wanted() -> impl Iterator<Item = Candidate> {
     all().flat_map(|hook| hook.candidates.iter().copied())
+}
+
+/// Which of these this kernel describes.
+pub fn offered(kernel: &KernelBtf) -> Offered {
+    wanted()
+        .filter(|candidate| match candidate.how {
+            How::Tracepoint => kernel.has_tracepoint(candidate.function),
+            How::Fentry | How::Fexit => kernel.has_function(candidate.function),
+        })
+        .map(|candidate| candidate.function)
+        .collect()
 }
 
 /// Every hook, in the order of attaching, those that are only attached when

@@ -1,10 +1,7 @@
 //! Descriptions that no kernel gives: the reader refuses them, or answers,
 //! but neither breaks nor hangs.
 
-use tracer_core::{
-    btf::KernelBtf,
-    plan::{self, How},
-};
+use tracer_core::{btf::KernelBtf, plan};
 
 use crate::stored::KERNELS;
 
@@ -14,12 +11,7 @@ fn ask_everything(bytes: &[u8]) {
         return;
     };
     let _ = btf.layout();
-    for candidate in plan::wanted() {
-        let _ = match candidate.how {
-            How::Fentry | How::Fexit => btf.has_function(candidate.function),
-            How::Tracepoint => btf.has_tracepoint(candidate.function),
-        };
-    }
+    let _ = plan::offered(&btf);
 }
 
 /// The strings come last, so what ends early has lost some of them.

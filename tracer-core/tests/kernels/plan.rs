@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use tracer_core::plan::{self, How, Offered, Step};
+use tracer_core::plan::{self, Offered, Step};
 
 use crate::stored::{ALL, KERNELS, Kernel, Span};
 
@@ -172,14 +172,7 @@ const PLANNED: &[(&str, &[(&str, Span)])] = &[
 
 /// The functions and tracepoints of the attach plan that a kernel has.
 fn offered(kernel: &Kernel) -> Offered {
-    let btf = kernel.parse();
-    plan::wanted()
-        .filter(|candidate| match candidate.how {
-            How::Fentry | How::Fexit => btf.has_function(candidate.function),
-            How::Tracepoint => btf.has_tracepoint(candidate.function),
-        })
-        .map(|candidate| candidate.function)
-        .collect()
+    plan::offered(&kernel.parse())
 }
 
 #[test]

@@ -116,16 +116,9 @@ pub(super) fn describe() -> Result<Described, StartError> {
         error,
     })?;
     let kernel = KernelBtf::parse(&bytes)?;
-    let offered = plan::wanted()
-        .filter(|candidate| match candidate.how {
-            How::Tracepoint => kernel.has_tracepoint(candidate.function),
-            How::Fentry | How::Fexit => kernel.has_function(candidate.function),
-        })
-        .map(|candidate| candidate.function)
-        .collect();
     Ok(Described {
         layout: kernel.layout()?,
-        offered,
+        offered: plan::offered(&kernel),
         btf: Btf::parse(&bytes, Endianness::default()).map_err(EbpfError::BtfError)?,
     })
 }
