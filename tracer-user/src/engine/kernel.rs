@@ -25,7 +25,7 @@ use super::{
     Attempt, EngineError, HookReport, HookState, KernelTotals, Options, StartError,
     addresses::without_addresses,
     error::{again, refusal},
-    skipped::{self, Skipped},
+    skipped::{self, Misses, Skipped},
 };
 use crate::{
     btf::KernelBtf,
@@ -373,11 +373,17 @@ impl Kernel {
     /// (`bpf_prog_info.recursion_misses`), as the kernel shows them beside each
     /// program's descriptor, and that no twin made up for.
     fn lost_recursion(&mut self) -> Result<u64, EngineError> {
-        let map = self.ebpf.map("STOOD_IN");
-        let map = map.ok_or(EngineError::NoMap { map: "STOOD_IN" })?;
+        let misses = self.misses()?;
+        let map = self.map("STOOD_IN")?;
         let stood_in: PerCpuArray<_, [u64; twins::NAMES.len()]> = map.try_into()?;
-        let mut without_twin = 0;
-        let mut twinned = [0; twins::NAMES.len()];
+        let by_cpu = stood_in.get(&0, 0)?;
+        let stood_in = |slot: usize| by_cpu.iter().map(|cpu| cpu[slot]).sum();
+        Ok(self.skipped.look(&misses, stood_in))
+    }
+
+    /// How often programs were skipped, see [`Self::lost_recursion`].
+    fn misses(&self) -> Result<Misses, EngineError> {
+        let mut all = Misses::none();
         for (name, program) in self.ebpf.programs() {
             // Only what is loaded has a descriptor.
             let Ok(fd) = program.fd() else { continue };
@@ -395,17 +401,9 @@ impl Kernel {
                         format!("{path} has no recursion_misses"),
                     )
                 })?;
-            match twins::slot(name) {
-                Some(slot) => twinned[slot as usize] = misses,
-                None => without_twin += misses,
-            }
+            all.add(name, misses);
         }
-        let by_cpu = stood_in.get(&0, 0)?;
-        for (slot, misses) in twinned.into_iter().enumerate() {
-            let stood_in = by_cpu.iter().map(|cpu| cpu[slot]).sum();
-            self.skipped.look(slot, misses, stood_in);
-        }
-        Ok(without_twin + self.skipped.lost())
+        Ok(all)
     }
 
     /// Those of these that the programs do not remember (any more).
