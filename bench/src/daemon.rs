@@ -92,16 +92,22 @@ impl Daemon {
     /// The value of a metric without labels, with all that has happened up to now.
     pub(crate) fn metric(&self, name: &str) -> Result<f64> {
         crate::clock::pause(TOTALS);
-        let text = ureq::get(format!("http://{ADDRESS}/metrics"))
-            .call()
-            .context("cannot scrape nslife")?
-            .body_mut()
-            .read_to_string()?;
+        let text = self.scrape()?;
         let value = text.lines().find_map(|line| {
             let (key, value) = line.rsplit_once(' ')?;
             (key == name).then(|| value.parse().ok())?
         });
         value.with_context(|| format!("nslife has no metric {name}"))
+    }
+
+    /// What it answers to a scrape.
+    pub(crate) fn scrape(&self) -> Result<String> {
+        ureq::get(format!("http://{ADDRESS}/metrics"))
+            .call()
+            .context("cannot scrape nslife")?
+            .body_mut()
+            .read_to_string()
+            .context("cannot read what nslife answers")
     }
 
     /// Ends it.

@@ -1,5 +1,5 @@
 //! What the daemon itself takes: at rest, for each namespace that there is, for each that came and
-//! went.
+//! went, for each scrape.
 
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ const TABLE: &str = "daemon";
 /// For how long it is watched at rest.
 const REST: Duration = Duration::from_secs(20);
 
+/// How often it is scraped.
+const SCRAPES: u32 = 20;
+
 /// Measures it while `crowd` namespaces are created, and as many are created and go again. Those
 /// that are there at the end are handed over.
 pub(crate) fn measure(
@@ -32,12 +35,15 @@ pub(crate) fn measure(
     const IDLE: &str = "at rest";
     const CREATED: &str = "for each that came and went";
     const ALIVE: &str = "for each that is there";
+    const SCRAPE: &str = "for each scrape";
     let (mebi, kibi) = (1024.0 * 1024.0, 1024.0);
     let print = |row, column, unit, value| Figure::of(TABLE, row, column, unit, &[value]).print();
 
     let before = At::measure(daemon)?;
     print(IDLE, "memory", "MiB", before.memory / mebi)?;
     print(IDLE, "a second", "instructions", before.a_second)?;
+    let few = scrapes(daemon)?;
+    print(SCRAPE, "few namespaces", "instructions", few)?;
 
     let spent = daemon.spent()?;
     worker.perform(unshare, crowd)?;
@@ -67,7 +73,20 @@ pub(crate) fn measure(
         "instructions",
         each(with.a_second - after.a_second),
     )?;
+    let many = scrapes(daemon)?;
+    print(SCRAPE, "many namespaces", "instructions", many)?;
     Ok(gathered)
+}
+
+/// Instructions of the daemon for a scrape.
+fn scrapes(daemon: &Daemon) -> Result<f64> {
+    // The first one may find its pages unused for long.
+    daemon.scrape()?;
+    let spent = daemon.spent()?;
+    for _ in 0..SCRAPES {
+        daemon.scrape()?;
+    }
+    Ok((daemon.spent()? - spent) as f64 / f64::from(SCRAPES))
 }
 
 /// What it takes at some moment.
