@@ -54,6 +54,15 @@ struct Climb {
     reserved: u32,
 }
 
+/// What a record says of a flip. The verifier is to know nothing of it, either:
+/// it would follow each cause to the end of the record.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Why {
+    cause: u32,
+    flags: u32,
+}
+
 impl Climb {
     /// Why the namespace that has been reached flipped. Whether one below can
     /// have pulled it along the model judges: each question here would double
@@ -87,7 +96,8 @@ fn step(climb: &mut Climb) -> i64 {
     };
     let reading = observe_count(known, key);
     if reading.flipped {
-        let (cause, below) = (climb.cause(known, kind), climb.below);
+        let below = climb.below;
+        let cause = climb.cause(known, kind);
         // Who takes a reference does so itself. Who drops one only cleans up, but
         // for a task that changes its credentials.
         let flags = if climb.rises != 0 || cause == Cause::CredChanged as u32 {
@@ -95,6 +105,9 @@ fn step(climb: &mut Climb) -> i64 {
         } else {
             0
         };
+        let mut why = Why { cause, flags };
+        forget(&mut why);
+        let Why { cause, flags } = why;
         if below != 0 {
             climb.has_pulled = 1;
         }

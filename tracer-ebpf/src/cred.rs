@@ -137,20 +137,23 @@ fn lose(key: u64, inum: u32, why: Why) {
 #[inline(always)]
 fn enter(task: u64, key: u64, why: Why) {
     let cred = Cred::new(key);
-    match CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
-        Ok(()) => gain(key, cred.inum, why),
-        Err(error) if error == -EEXIST => {
-            // SAFETY: only the task's own changes, or its parent's while it
-            // does not run, replace an entry.
-            if let Some(&old) = unsafe { CREDS.get(task) }
-                && old.user_ns != key
-                && CREDS.insert(task, cred, 0).is_ok()
-            {
-                gain(key, cred.inum, why);
-                lose(old.user_ns, old.inum, why);
-            }
+    let mut before = None;
+    if let Err(error) = CREDS.insert(task, cred, u64::from(BPF_NOEXIST)) {
+        if error != -EEXIST {
+            count(Counter::MapFull);
+            return;
         }
-        Err(_) => count(Counter::MapFull),
+        // SAFETY: only the task's own changes, or its parent's while it does not
+        // run, replace an entry.
+        before = unsafe { CREDS.get(task) }.copied();
+        let is_other = before.is_some_and(|before| before.user_ns != key);
+        if !is_other || CREDS.insert(task, cred, 0).is_err() {
+            return;
+        }
+    }
+    gain(key, cred.inum, why);
+    if let Some(before) = before {
+        lose(before.user_ns, before.inum, why);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Filling records and writing them to the ring buffer.
 
-use core::{hint::black_box, mem::MaybeUninit};
+use core::{ffi::c_void, hint::black_box, mem::MaybeUninit};
 
 use aya_ebpf::{
     helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id,
-        generated::bpf_ktime_get_boot_ns,
+        bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id,
+        generated::bpf_get_current_comm, generated::bpf_ktime_get_boot_ns, generated::bpf_loop,
     },
     maps::ring_buf::RingBufEntry,
 };
@@ -15,13 +15,13 @@ use tracer_common::{
         NsEvent, NsInfo, NsproxyEvent, NsproxyInfo, Phase, UNKNOWN, What,
     },
     kind::{NsKind, Slot},
-    layout::ABSENT,
+    layout::{ABSENT, KindLayout},
 };
 
 use crate::{
     known::{Reading, creds, recall, remember},
     maps::{EVENTS, count, raise},
-    mem::{constant, kind_layout, offset, peek, read, read_or},
+    mem::{LAYOUT, Reads, constant, kind_layout, offset, peek, put, read, read_or},
     netns::Round,
     pid,
 };
@@ -68,7 +68,9 @@ pub fn fill_header(header: *mut Header, what: What, flags: u32, at: u64) {
         (*header).cgroup = bpf_get_current_cgroup_id();
         (*header).pid = id as u32;
         (*header).tgid = (id >> 32) as u32;
-        (*header).comm = bpf_get_current_comm().unwrap_or([0; 16]);
+        let comm = &raw mut (*header).comm;
+        // It ends up as zeroes should that fail.
+        bpf_get_current_comm(comm.cast(), size_of::<[u8; 16]>() as u32);
     }
 }
 
@@ -151,8 +153,14 @@ pub fn owner_of(key: u64, kind: NsKind) -> u64 {
 /// on. It has to be a number, see [`number`](crate::mem::number).
 #[inline(always)]
 pub fn common_of(base: u64, kind: NsKind) -> u64 {
+    common_in(base, kind_layout(kind))
+}
+
+/// As [`common_of`], where this is known of the kind.
+#[inline(always)]
+fn common_in(base: u64, layout: &'static KindLayout) -> u64 {
     let is_some = black_box((base | base.wrapping_neg()) >> 63);
-    let common = base.wrapping_add(u64::from(constant(&kind_layout(kind).common)));
+    let common = base.wrapping_add(u64::from(constant(&layout.common)));
     common & is_some.wrapping_neg()
 }
 
@@ -160,29 +168,34 @@ pub fn common_of(base: u64, kind: NsKind) -> u64 {
 #[inline(never)]
 pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
     let layout = kind_layout(kind);
+    let mut reads = Reads::begin();
     // SAFETY: `info` points into a reserved record or a map value, whose
     // content the verifier does not follow.
     unsafe {
         let base = key - u64::from(constant(&layout.common));
         (*info).key = key;
         (*info).kind = kind as u32;
-        (*info).inum = read(key, offset!(ns_inum));
-        (*info).ns_id = read_or(key, offset!(ns_id), 0);
-        (*info).refs = read(key, offset!(ns_refs));
-        (*info).active = read_or(key, offset!(ns_active), UNKNOWN);
-        (*info).inode = stashed_inode(key);
-        (*info).owner = owner_of(key, kind);
-        let parent = read_or(base, constant(&layout.parent), 0);
+        (*info).inum = reads.read(key, offset!(ns_inum));
+        (*info).ns_id = reads.read_or(key, offset!(ns_id), 0);
+        (*info).refs = reads.read(key, offset!(ns_refs));
+        (*info).active = reads.read_or(key, offset!(ns_active), UNKNOWN);
+        let dentry = reads.read_or(key, offset!(ns_stashed), 0);
+        // It may be on its way out, and there need be none: at null nothing can be
+        // read.
+        (*info).inode = peek(dentry, offset!(dentry_inode));
+        let owner = reads.read(base, constant(&layout.owner));
+        (*info).owner = common_of(owner, NsKind::User);
+        let parent = reads.read_or(base, constant(&layout.parent), 0);
         (*info).parent = common_of(parent, kind);
-        (*info).level = read_or(base, constant(&layout.level), UNKNOWN);
-        (*info).guard = read_or(base, constant(&layout.guard), 0);
+        (*info).level = reads.read_or(base, constant(&layout.level), UNKNOWN);
+        (*info).guard = reads.read_or(base, constant(&layout.guard), 0);
         (*info).owner_uid = UNKNOWN;
         (*info).creds = UNKNOWN;
         (*info).pids = UNKNOWN;
         (*info).flags = 0;
         match kind {
             NsKind::User => {
-                (*info).owner_uid = read(base, offset!(user_owner_uid));
+                (*info).owner_uid = reads.read(base, offset!(user_owner_uid));
                 if let Some(known) = recall((*info).inum, key) {
                     (*info).creds = creds(known).load() as u32;
                 }
@@ -194,6 +207,7 @@ pub fn fill_ns(info: *mut NsInfo, key: u64, kind: NsKind) -> i32 {
             }
             _ => {}
         }
+        reads.end();
         if offset!(ns_active) != ABSENT {
             set_active(info, (*info).active);
         }
@@ -214,13 +228,6 @@ fn set_active(info: *mut NsInfo, count: u32) {
         (*info).active = count;
         (*info).flags = ((*info).flags & !NS_ACTIVE_MINUS_ONE) | (carry << flag);
     }
-}
-
-/// The nsfs inode that stands for a namespace; 0 for none. Its dentry may be
-/// on its way out, and there need be none: at null nothing can be read.
-#[inline(always)]
-fn stashed_inode(key: u64) -> u64 {
-    peek(read_or(key, offset!(ns_stashed), 0), offset!(dentry_inode))
 }
 
 /// What a record says besides what the namespace is.
@@ -360,34 +367,70 @@ pub static NO_NSPROXY: NsproxyInfo = NsproxyInfo {
     reserved: 0,
 };
 
-/// Reads the nsproxy at `key`, or nothing if that is 0.
+/// The types of an nsproxy's slots.
+#[unsafe(no_mangle)]
+static KIND_OF_SLOT: [u8; Slot::COUNT] = {
+    let mut table = [0; Slot::COUNT];
+    let mut index = 0;
+    while index < Slot::COUNT {
+        table[index] = Slot::ALL[index].kind() as u8;
+        index += 1;
+    }
+    table
+};
+
+/// An nsproxy that is read, slot by slot.
+#[repr(C)]
+struct Filling {
+    info: *mut NsproxyInfo,
+    key: u64,
+}
+
+extern "C" fn fill_slot(index: u32, filling: *mut Filling) -> i64 {
+    // The verifier does not know that the helper counts to the number of slots.
+    let index = black_box(index as usize) & (Slot::COUNT - 1);
+    // SAFETY: `bpf_loop` hands back the context it was given, see `fill_nsproxy`;
+    // `index` is below the length of the arrays.
+    unsafe {
+        let Filling { info, key } = *filling;
+        let offset = constant(&LAYOUT.nsproxy_slots[index]);
+        let kind = black_box(usize::from(constant(&KIND_OF_SLOT[index])));
+        let pointer: u64 = read_or(key, offset, 0);
+        let common = common_in(pointer, &LAYOUT.kinds[kind & (NsKind::COUNT - 1)]);
+        let slot = (&raw mut (*info).slots).cast::<u64>().add(index);
+        let inum = (&raw mut (*info).inums).cast::<u32>().add(index);
+        *slot = common;
+        *inum = if common == 0 {
+            0
+        } else {
+            read(common, offset!(ns_inum))
+        };
+    }
+    0
+}
+
+/// Reads the nsproxy at `key`, or nothing if that is 0. The slots in a loop of
+/// the helper's: of another one the verifier would look at each round.
 #[inline(never)]
 pub fn fill_nsproxy(info: *mut NsproxyInfo, key: u64) -> i32 {
     // SAFETY: `info` points into a reserved record or a map value, whose
-    // content the verifier does not follow; `index` stays below the length of
-    // the arrays.
+    // content the verifier does not follow; the callback has the signature that
+    // the helper documents, and its context outlives the call.
     unsafe {
         if key == 0 {
-            *info = NO_NSPROXY;
+            put(info, &NO_NSPROXY);
             return 0;
         }
         (*info).key = key;
         (*info).reserved = 0;
         (*info).count = read(key, offset!(nsproxy_count));
-        let mut index = 0;
-        while index < Slot::COUNT {
-            let pointer = read_or(key, offset!(nsproxy_slots[index]), 0);
-            let common = common_of(pointer, Slot::ALL[index].kind());
-            let slot = (&raw mut (*info).slots).cast::<u64>().add(index);
-            let inum = (&raw mut (*info).inums).cast::<u32>().add(index);
-            *slot = common;
-            *inum = if common == 0 {
-                0
-            } else {
-                read(common, offset!(ns_inum))
-            };
-            index += 1;
-        }
+        let mut filling = Filling { info, key };
+        bpf_loop(
+            Slot::COUNT as u32,
+            fill_slot as *mut c_void,
+            (&raw mut filling).cast(),
+            0,
+        );
     }
     0
 }
@@ -458,7 +501,7 @@ fn judged(
             Subject::At(key) => {
                 fill_nsproxy(&raw mut (*event).from, key);
             }
-            Subject::Was(info) => (*event).from = *info,
+            Subject::Was(info) => put(&raw mut (*event).from, info),
         }
         fill_nsproxy(&raw mut (*event).to, to);
     }

@@ -9,6 +9,8 @@
 //! the truth, in whatever order the readings arrive. A record is written only
 //! when the state is another than the one reported last.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::BPF_NOEXIST;
 pub use tracer_common::known::Known;
 use tracer_common::{event::Counter, kind::NsKind};
@@ -17,7 +19,7 @@ use crate::{
     atomic::Word,
     emit::is_namespace,
     maps::{NAMESPACES, count},
-    mem::{offset, peek},
+    mem::{offset, peek, put},
 };
 
 /// First of the inode numbers that are set aside for initial namespaces.
@@ -87,8 +89,7 @@ pub fn remember(inum: u32, key: u64, kind: NsKind) -> Option<*mut Known> {
         // A predecessor with this number whose freeing was missed.
         let _ = NAMESPACES.remove(inum);
     }
-    let known = Known::new(key, kind);
-    let inserted = NAMESPACES.insert(inum, known, u64::from(BPF_NOEXIST));
+    let inserted = store(inum, key, kind, BPF_NOEXIST);
     match NAMESPACES.get_ptr_mut(inum) {
         Some(known) => Some(known),
         None => {
@@ -98,6 +99,18 @@ pub fn remember(inum: u32, key: u64, kind: NsKind) -> Option<*mut Known> {
             None
         }
     }
+}
+
+/// Puts a namespace of which nothing was reported into the map.
+#[inline(always)]
+pub fn store(inum: u32, key: u64, kind: NsKind, flags: u32) -> Result<(), i32> {
+    let mut known = MaybeUninit::uninit();
+    // SAFETY: it has room for one, and is one afterwards.
+    let known = unsafe {
+        put(known.as_mut_ptr(), &Known::new(key, kind));
+        known.assume_init_ref()
+    };
+    NAMESPACES.insert(inum, known, flags.into())
 }
 
 /// The word that holds the last report of a state.

@@ -67,6 +67,54 @@ pub fn read<T: Copy>(base: u64, offset: u32) -> T {
     }
 }
 
+/// Several reads, of which it is counted once if any fails. The verifier follows
+/// each of them one way, where after a [`read`] it follows two.
+pub struct Reads {
+    /// What the helper returned, all bits of it: 0 as long as none has failed.
+    failed: i64,
+}
+
+impl Reads {
+    /// None yet.
+    #[inline(always)]
+    pub fn begin() -> Self {
+        Self { failed: 0 }
+    }
+
+    /// As [`read`].
+    #[inline(always)]
+    pub fn read<T: Copy>(&mut self, base: u64, offset: u32) -> T {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: as for the other `read`.
+        unsafe {
+            self.failed |= bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                base.wrapping_add(u64::from(offset)) as *const c_void,
+            );
+            value.assume_init()
+        }
+    }
+
+    /// As [`read_or`].
+    #[inline(always)]
+    pub fn read_or<T: Copy>(&mut self, base: u64, offset: u32, absent: T) -> T {
+        if offset == ABSENT {
+            absent
+        } else {
+            self.read(base, offset)
+        }
+    }
+
+    /// Counts it if any has failed.
+    #[inline(always)]
+    pub fn end(self) {
+        if self.failed != 0 {
+            unreadable();
+        }
+    }
+}
+
 /// As [`read`], for memory that may not be what it is taken for, since nothing
 /// holds it: zero, and not counted, if it cannot be read.
 #[inline(always)]
@@ -97,6 +145,26 @@ pub fn forget<T: Copy>(value: &mut T) {
             size_of::<T>() as u32,
             (&raw const copy).cast(),
         );
+    }
+}
+
+/// Writes a value word by word. What the compiler makes of an assignment of more
+/// than a few words are calls that go byte by byte, and the verifier looks at
+/// each of them.
+///
+/// # Safety
+///
+/// `to` has room for a `T`, aligned to words.
+#[inline(always)]
+pub unsafe fn put<T: Copy>(to: *mut T, value: &T) {
+    const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() == 8) };
+    let (to, from) = (to.cast::<u64>(), (&raw const *value).cast::<u64>());
+    let mut index = 0;
+    while index < size_of::<T>() / 8 {
+        // SAFETY: both have as many words. Volatile, or it would be an
+        // assignment again.
+        unsafe { to.add(index).write_volatile(from.add(index).read()) };
+        index += 1;
     }
 }
 

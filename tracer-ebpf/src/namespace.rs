@@ -2,6 +2,7 @@
 
 use aya_ebpf::{
     EbpfContext,
+    bindings::BPF_ANY,
     programs::{FEntryContext, FExitContext},
 };
 use aya_log_ebpf::warn;
@@ -12,7 +13,7 @@ use tracer_common::{
 
 use crate::{
     emit::{self, common_of, kind_of},
-    known::{Known, is_initial, recall, remember},
+    known::{Known, is_initial, recall, remember, store},
     making,
     maps::{NAMESPACES, count},
     mem::{number, offset, peek, read},
@@ -24,8 +25,7 @@ use crate::{
 #[inline(always)]
 fn created(ctx: &impl EbpfContext, key: u64, kind: NsKind) {
     let inum: u32 = read(key, offset!(ns_inum));
-    let known = Known::new(key, kind);
-    if NAMESPACES.insert(inum, known, 0).is_err() {
+    if store(inum, key, kind, BPF_ANY).is_err() {
         count(Counter::MapFull);
         warn!(
             ctx,

@@ -172,7 +172,7 @@ fn on_exec_begins(_ctx: &FEntryContext) {
         return;
     }
     let thread = bpf_get_current_pid_tgid();
-    if EXECS.insert(thread, NO_NSPROXY, 0).is_err() {
+    if EXECS.insert(thread, &NO_NSPROXY, 0).is_err() {
         count(Counter::MapFull);
     }
     if let Some(before) = EXECS.get_ptr_mut(thread) {
