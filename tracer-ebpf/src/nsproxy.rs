@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use tracer_common::{
-    event::{BREACH_IN_USE, Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, Reason, What},
+    event::{BREACH_IN_USE, Cause, Counter, FLAG_ACTOR, FLAG_SELECTED, NsproxyInfo, Reason, What},
     kind::Slot,
 };
 
@@ -172,7 +172,9 @@ fn on_exec_begins(_ctx: &FEntryContext) {
         return;
     }
     let thread = bpf_get_current_pid_tgid();
-    if EXECS.insert(thread, &NO_NSPROXY, 0).is_err() {
+    // Not a copy of it, which would be made byte by byte.
+    let nothing: &NsproxyInfo = &NO_NSPROXY;
+    if EXECS.insert(thread, nothing, 0).is_err() {
         count(Counter::MapFull);
     }
     if let Some(before) = EXECS.get_ptr_mut(thread) {
