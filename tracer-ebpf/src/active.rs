@@ -12,10 +12,10 @@ use tracer_common::{
 };
 
 use crate::{
-    doing,
-    emit::{self, kind_of, owner_of},
+    doing, emit,
     known::{Known, Reading, Watched, observe, remember, unreport},
     mem::{forget, number, offset, read},
+    ns_common::{kind_of, owner_of},
     select,
     twins::programs,
 };

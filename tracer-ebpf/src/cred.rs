@@ -20,10 +20,11 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{self, UNKNOWN_CAUSE, common_of, now},
+    emit::{self, UNKNOWN_CAUSE, now},
     known::{Known, Watched, creds, observe, recall, remember, unreport},
     maps::{CREDS, count},
     mem::{constant, current, kind_layout, offset, read},
+    ns_common::common_of,
     select,
     twins::programs,
 };

@@ -17,9 +17,9 @@ use tracer_common::{event::Counter, kind::NsKind};
 
 use crate::{
     atomic::Word,
-    emit::is_namespace,
     maps::{NAMESPACES, count},
     mem::{offset, peek, put},
+    ns_common::is_namespace,
 };
 
 /// First of the inode numbers that are set aside for initial namespaces.

@@ -17,9 +17,10 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{fill_header, flag_of, now, reserve},
+    emit::{fill_header, now, reserve},
     maps::{MAKING, count},
     mem::number,
+    ns_common::flag_of,
     select,
 };
 

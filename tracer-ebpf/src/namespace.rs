@@ -12,11 +12,12 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{self, common_of, kind_of},
+    emit,
     known::{Known, is_initial, recall, remember, store},
     making,
     maps::{NAMESPACES, count},
     mem::{number, offset, peek, read},
+    ns_common::{common_of, kind_of},
     select,
     twins::programs,
 };

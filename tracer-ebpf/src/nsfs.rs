@@ -5,10 +5,10 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 use tracer_common::event::{Cause, What};
 
 use crate::{
-    doing,
-    emit::{self, kind_of},
+    doing, emit,
     known::is_initial,
     mem::{number, offset, read},
+    ns_common::kind_of,
     select,
     twins::programs,
 };

@@ -14,7 +14,8 @@ use tracer_common::{
 
 use crate::{
     doing,
-    emit::{self, NO_NSPROXY, Subject, Whom, fill_nsproxy},
+    emit::{self, Subject, Whom},
+    fill::{NO_NSPROXY, fill_nsproxy},
     maps::{EXECS, UNSHARED, count},
     mem::{current, number, offset, read, read_or},
     select,

@@ -15,40 +15,20 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{self, common_of, is_namespace},
+    emit,
+    fill::pids_of,
     known::{Known, Watched, observe, remember, unreport, was_reported},
     maps::count,
     mem::{constant, kind_layout, number, offset, read},
+    ns_common::{common_of, is_namespace},
     select,
     twins::programs,
 };
 
-/// `pid_namespace.pid_allocated`: the bit that is not a number, but says that
-/// pids may be allocated (`PIDNS_ADDING`).
-const PIDNS_ADDING: u32 = 1 << 31;
-
-/// What `pid_namespace.pid_allocated` says.
-pub struct Pids {
-    /// How many pids have a number there.
-    pub count: u32,
-    /// 1 if no pid will be allocated any more, else 0.
-    pub disabled: u32,
-}
-
-/// Reads the pids of the pid namespace whose structure is there.
-#[inline(always)]
-pub fn allocated(pid_ns: u64) -> Pids {
-    let word: u32 = read(pid_ns, offset!(pid_allocated));
-    Pids {
-        count: word & !PIDNS_ADDING,
-        disabled: 1 - word / PIDNS_ADDING,
-    }
-}
-
 /// Reads whether there are pids and, if that is news, says so.
 #[inline(always)]
 fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32, cause: Cause) {
-    let reading = observe(known, Watched::Tasks, || allocated(pid_ns).count);
+    let reading = observe(known, Watched::Tasks, || pids_of(pid_ns).count);
     let pid = (key, NsKind::Pid);
     if reading.flipped && !emit::reading(What::NsTasks, flags, pid, &reading, cause as u32, 0) {
         unreport(read(key, offset!(ns_inum)), Watched::Tasks);
@@ -82,7 +62,7 @@ fn on_pid_freed(ctx: &FExitContext) {
         return;
     }
     let pid_ns = deepest_namespace(pid);
-    if allocated(pid_ns).count > 0 {
+    if pids_of(pid_ns).count > 0 {
         return;
     }
     let key = common_of(pid_ns, NsKind::Pid);

@@ -5,9 +5,10 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 use tracer_common::{event::What, kind::NsKind};
 
 use crate::{
-    emit::{self, common_of},
+    emit,
     known::is_initial,
     mem::{offset, peek, read},
+    ns_common::common_of,
     select,
     twins::programs,
 };

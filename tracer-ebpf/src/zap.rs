@@ -4,12 +4,7 @@
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 use tracer_common::{event::What, kind::NsKind};
 
-use crate::{
-    emit::{self, common_of},
-    mem::number,
-    select,
-    twins::programs,
-};
+use crate::{emit, mem::number, ns_common::common_of, select, twins::programs};
 
 /// `void zap_pid_ns_processes(struct pid_namespace *pid_ns)`, called by the
 /// last thread of its init.

@@ -8,8 +8,8 @@ use tracer_common::kind::NsKind;
 
 use super::{Meta, Out, TaskContext, visit, visit_all};
 use crate::{
-    emit::{common_of, kind_of},
     mem::{offset, read},
+    ns_common::{common_of, kind_of},
 };
 
 /// `super_block.s_magic` of nsfs (`NSFS_MAGIC`).

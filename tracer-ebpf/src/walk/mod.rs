@@ -24,11 +24,12 @@ use tracer_common::{event::What, kind::NsKind, layout::ABSENT, walk::Tag};
 
 use crate::{
     active::observe_count,
-    emit::{self, common_of, fill_ns, now, owner_of},
+    emit::now,
+    fill::{fill_ns, pids_of, set_count},
     known::{Known, Reading, Watched, creds, is_initial, observe, remember},
     maps::{WALK_SCRATCH, WALKED, WalkMark},
     mem::{constant, kind_layout, offset, read},
-    pid,
+    ns_common::{common_of, owner_of},
 };
 
 /// Deepest nesting of user namespaces that the kernel allows, and one.
@@ -137,7 +138,7 @@ fn observe_tasks(known: *mut Known, key: u64, kind: NsKind) -> Option<Reading> {
         NsKind::User => observe(known, Watched::Tasks, || creds(known).load() as u32),
         NsKind::Pid => {
             let pid_ns = key - u64::from(constant(&kind_layout(kind).common));
-            observe(known, Watched::Tasks, || pid::allocated(pid_ns).count)
+            observe(known, Watched::Tasks, || pids_of(pid_ns).count)
         }
         _ => return None,
     })
@@ -164,13 +165,13 @@ fn write_namespace(out: &Out, key: u64, kind: NsKind) -> i32 {
                 if let Some(known) = remember(inum, key, kind) {
                     let reading = observe_count(known, key);
                     (*record).sequence = reading.sequence;
-                    emit::set_count(&raw mut (*record).ns, What::NsActivity, kind, reading.count);
+                    set_count(&raw mut (*record).ns, What::NsActivity, kind, reading.count);
                 }
             } else if let Some(known) = remember(inum, key, kind)
                 && let Some(reading) = observe_tasks(known, key, kind)
             {
                 (*record).tasks_sequence = reading.sequence;
-                emit::set_count(&raw mut (*record).ns, What::NsTasks, kind, reading.count);
+                set_count(&raw mut (*record).ns, What::NsTasks, kind, reading.count);
             }
         }
         // Read last: a reference that is left now was there all the while. Up to

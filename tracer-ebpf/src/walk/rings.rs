@@ -22,9 +22,10 @@ use super::{
     visit, visit_pid, write_namespace,
 };
 use crate::{
-    emit::{common_of, is_namespace, now},
+    emit::now,
     maps::{NSFS_SUPERBLOCK, WALK_CURSOR, WALK_SCRATCH},
     mem::{LAYOUT, constant, current, forget, kind_layout, offset, peek, read, read_or},
+    ns_common::{common_of, is_namespace},
     procfs,
 };
 

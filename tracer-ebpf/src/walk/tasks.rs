@@ -11,10 +11,12 @@ use tracer_common::{
 use super::{Out, TaskContext, visit, visit_all, visit_pid};
 use crate::{
     cred::{self, Cred},
-    emit::{common_of, fill_nsproxy, now},
+    emit::now,
+    fill::fill_nsproxy,
     known::{self, Known},
     maps::{CREDS, NAMESPACES, WALK_SCRATCH, WALK_STARTED, WALKED, sized},
     mem::{offset, peek, read, read_or},
+    ns_common::common_of,
     pid::{deepest_namespace, number_at},
 };
 
