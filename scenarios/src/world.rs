@@ -33,8 +33,8 @@ pub(crate) const SCRATCH: &str = "/run/nslife-scenarios";
 /// Where the daemon listens.
 const PORT: u16 = 19619;
 
-/// How long it may take until the trace sees something.
-const START: Duration = Duration::from_secs(120);
+/// How long it may take until a trace sees something.
+pub(crate) const START: Duration = Duration::from_secs(120);
 
 /// How often something is made to happen until then.
 const TRY_EVERY: Duration = Duration::from_millis(500);

@@ -22,7 +22,7 @@ use crate::{
     nslife::List,
     process::{end_of, poll_until},
     puppet::{Puppet, Ran},
-    world::{SCRATCH, World},
+    world::{SCRATCH, START, World},
 };
 
 /// A user without capabilities (`nobody`).
@@ -312,7 +312,7 @@ impl Watched {
     /// Makes something happen until it shows something.
     fn first_line(&mut self, world: &World) -> Result<()> {
         let stdout = self.stdout.as_mut().context("no standard output")?;
-        let shown = poll_until(PATIENCE, || {
+        let shown = poll_until(START, || {
             world.barrier()?;
             let mut fds = [PollFd::new(stdout.get_ref(), PollFlags::IN)];
             Ok((poll(&mut fds, Some(&Timespec::default()))? > 0).then_some(()))
