@@ -12,7 +12,8 @@ use tracer_common::{
 };
 
 use crate::{
-    doing, emit,
+    doing,
+    emit::{self, Why},
     known::{Known, Reading, Watched, observe, remember, unreport},
     mem::{forget, number, offset, read},
     ns_common::{kind_of, owner_of},
@@ -52,15 +53,6 @@ struct Climb {
     has_pulled: u32,
     /// Zero.
     reserved: u32,
-}
-
-/// What a record says of a flip. The verifier is to know nothing of it, either:
-/// it would follow each cause to the end of the record.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Why {
-    cause: u32,
-    flags: u32,
 }
 
 impl Climb {
@@ -105,13 +97,13 @@ fn step(climb: &mut Climb) -> i64 {
         } else {
             0
         };
+        // Or each cause would be followed to the end of the record.
         let mut why = Why { cause, flags };
         forget(&mut why);
-        let Why { cause, flags } = why;
         if below != 0 {
             climb.has_pulled = 1;
         }
-        if !emit::reading(What::NsActivity, flags, (key, kind), &reading, cause, below) {
+        if !emit::reading(What::NsActivity, why, (key, kind), &reading, below) {
             unreport(inum, Watched::Active);
         }
     }

@@ -20,7 +20,7 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::{self, UNKNOWN_CAUSE, now},
+    emit::{self, UNKNOWN_CAUSE, Why, now},
     known::{Known, Watched, creds, observe, recall, remember, unreport},
     maps::{CREDS, count},
     mem::{constant, current, kind_layout, offset, read},
@@ -75,14 +75,6 @@ fn counted_namespace(cred: u64) -> u64 {
     }
 }
 
-/// Why credentials come and go, and whether the running task is the one that
-/// did it.
-#[derive(Clone, Copy)]
-struct Why {
-    cause: u32,
-    flags: u32,
-}
-
 /// A walk finds out what has happened, not why.
 const UNKNOWN: Why = Why {
     cause: UNKNOWN_CAUSE,
@@ -114,7 +106,7 @@ fn add(known: *mut Known, key: u64, inum: u32, step: Step, why: Why) {
     }
     let reading = observe(known, Watched::Tasks, || creds(known).load() as u32);
     let user = (key, NsKind::User);
-    if reading.flipped && !emit::reading(What::NsTasks, why.flags, user, &reading, why.cause, 0) {
+    if reading.flipped && !emit::reading(What::NsTasks, why, user, &reading, 0) {
         unreport(inum, Watched::Tasks);
     }
 }

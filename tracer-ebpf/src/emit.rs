@@ -30,6 +30,16 @@ use crate::{
 /// one into the enum.
 pub const UNKNOWN_CAUSE: u32 = 0;
 
+/// Why a state is another one, and whether the running task did it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Why {
+    /// A [`Cause`](tracer_common::event::Cause), or [`UNKNOWN_CAUSE`].
+    pub cause: u32,
+    /// The flags of the record.
+    pub flags: u32,
+}
+
 /// What to ask of a ring buffer: how much of it is taken (`BPF_RB_AVAIL_DATA`).
 const AVAILABLE: u64 = 0;
 
@@ -120,19 +130,18 @@ pub fn perhaps_new(what: What, flags: u32, key: u64, kind: NsKind, aux: u64) {
 #[inline(always)]
 pub fn reading(
     what: What,
-    flags: u32,
+    why: Why,
     (key, kind): (u64, NsKind),
     reading: &Reading,
-    cause: u32,
     below: u64,
 ) -> bool {
     let about = About {
         aux: reading.sequence,
         count: Some(reading.count),
-        cause,
+        cause: why.cause,
         below,
     };
-    record(what, flags, key, kind, &about)
+    record(what, why.flags, key, kind, &about)
 }
 
 #[inline(always)]

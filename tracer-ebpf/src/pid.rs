@@ -15,7 +15,7 @@ use tracer_common::{
 };
 
 use crate::{
-    emit,
+    emit::{self, Why},
     fill::pids_of,
     known::{Known, Watched, observe, remember, unreport, was_reported},
     maps::count,
@@ -30,7 +30,11 @@ use crate::{
 fn report(known: *mut Known, key: u64, pid_ns: u64, flags: u32, cause: Cause) {
     let reading = observe(known, Watched::Tasks, || pids_of(pid_ns).count);
     let pid = (key, NsKind::Pid);
-    if reading.flipped && !emit::reading(What::NsTasks, flags, pid, &reading, cause as u32, 0) {
+    let why = Why {
+        cause: cause as u32,
+        flags,
+    };
+    if reading.flipped && !emit::reading(What::NsTasks, why, pid, &reading, 0) {
         unreport(read(key, offset!(ns_inum)), Watched::Tasks);
     }
 }
