@@ -19,12 +19,11 @@ use crate::{
     atomic::Word,
     maps::{NAMESPACES, count},
     mem::{offset, peek, put},
-    ns_common::is_namespace,
+    ns_common::{FIRST_INUM, is_namespace},
 };
 
-/// First of the inode numbers that are set aside for initial namespaces.
-const FIRST_INITIAL_INUM: u32 = 0xEFFF_FFF8;
-/// Last of them; above it numbers are given out anew.
+/// Last of the inode numbers that are set aside for initial namespaces; above it
+/// numbers are given out anew.
 const LAST_INITIAL_INUM: u32 = 0xEFFF_FFFF;
 
 /// A state was reported.
@@ -65,7 +64,7 @@ pub struct Reading {
 /// Whether this inode number belongs to an initial namespace for good.
 #[inline(always)]
 pub fn is_initial(inum: u32) -> bool {
-    (FIRST_INITIAL_INUM..=LAST_INITIAL_INUM).contains(&inum)
+    (FIRST_INUM..=LAST_INITIAL_INUM).contains(&inum)
 }
 
 /// The map entry of the namespace, if there is one.

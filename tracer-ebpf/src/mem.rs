@@ -45,26 +45,32 @@ fn unreadable() -> i32 {
     0
 }
 
+/// Copies what is at `base + offset`, or zeroes if that cannot be read. Returns
+/// what the helper says: 0 if it could.
+#[inline(always)]
+fn copy<T: Copy>(to: &mut MaybeUninit<T>, base: u64, offset: u32) -> i64 {
+    // SAFETY: the helper checks the address, and fills `to` in any case.
+    unsafe {
+        bpf_probe_read_kernel(
+            to.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            base.wrapping_add(u64::from(offset)) as *const c_void,
+        )
+    }
+}
+
 /// Reads a `T` at `base + offset`, which must not be null; zero (and counted)
 /// if the memory cannot be read. Not an `Option`: the verifier would follow
 /// "some" and "none" separately from there on.
 #[inline(always)]
 pub fn read<T: Copy>(base: u64, offset: u32) -> T {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: the helper checks the address, and fills `value` with zeroes if
-    // it is bad; every `T` used here is a plain integer or array of bytes, for
-    // which all bit patterns are values.
-    unsafe {
-        let result = bpf_probe_read_kernel(
-            value.as_mut_ptr().cast(),
-            size_of::<T>() as u32,
-            (base + u64::from(offset)) as *const c_void,
-        );
-        if result != 0 {
-            unreadable();
-        }
-        value.assume_init()
+    if copy(&mut value, base, offset) != 0 {
+        unreadable();
     }
+    // SAFETY: the helper has filled it; every `T` used here is a plain integer or
+    // array of bytes, for which all bit patterns are values.
+    unsafe { value.assume_init() }
 }
 
 /// Several reads, of which it is counted once if any fails. The verifier follows
@@ -85,15 +91,9 @@ impl Reads {
     #[inline(always)]
     pub fn read<T: Copy>(&mut self, base: u64, offset: u32) -> T {
         let mut value = MaybeUninit::<T>::uninit();
+        self.failed |= copy(&mut value, base, offset);
         // SAFETY: as for the other `read`.
-        unsafe {
-            self.failed |= bpf_probe_read_kernel(
-                value.as_mut_ptr().cast(),
-                size_of::<T>() as u32,
-                base.wrapping_add(u64::from(offset)) as *const c_void,
-            );
-            value.assume_init()
-        }
+        unsafe { value.assume_init() }
     }
 
     /// As [`read_or`].
@@ -120,15 +120,9 @@ impl Reads {
 #[inline(always)]
 pub fn peek<T: Copy>(base: u64, offset: u32) -> T {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: as for `read`; the helper has filled `value` in any case.
-    unsafe {
-        bpf_probe_read_kernel(
-            value.as_mut_ptr().cast(),
-            size_of::<T>() as u32,
-            base.wrapping_add(u64::from(offset)) as *const c_void,
-        );
-        value.assume_init()
-    }
+    copy(&mut value, base, offset);
+    // SAFETY: as for `read`.
+    unsafe { value.assume_init() }
 }
 
 /// Has the verifier forget what it knows of a value on the stack. Whatever it

@@ -10,8 +10,9 @@ use tracer_common::{
 
 use crate::mem::{constant, kind_layout, offset, peek, read};
 
-/// The first inode number that a namespace can have.
-const FIRST_INUM: u32 = 0xEFFF_FFF8;
+/// The first inode number that a namespace can have; it and the next ones are
+/// set aside for initial namespaces.
+pub const FIRST_INUM: u32 = 0xEFFF_FFF8;
 
 /// [`NsKind`] by the number of the bit that is its `CLONE_NEW*` flag; 255 for
 /// the others. A table, since the verifier would follow each arm of a `match`
