@@ -51,7 +51,7 @@ type Member = [u32; 3];
 
 /// A description of these structures alone, with their names; they are
 /// numbered from 1.
-fn describe(structures: &[(u32, Vec<Member>)]) -> KernelBtf {
+fn describe(structures: &[(u32, Vec<Member>)]) -> Vec<u8> {
     const STRUCT: u32 = 4 << 24;
     const SIZE: u32 = 8;
     let mut types = Vec::new();
@@ -63,14 +63,15 @@ fn describe(structures: &[(u32, Vec<Member>)]) -> KernelBtf {
     let header = [0x0001_eb9f, 24, 0, length, length, STRINGS.len() as u32];
     let words = [header.as_slice(), &types].concat();
     let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-    KernelBtf::parse(&[bytes.as_slice(), STRINGS].concat()).unwrap()
+    [bytes.as_slice(), STRINGS].concat()
 }
 
 #[test]
 fn a_structure_within_itself_does_not_hang_it() {
     let mut members = vec![[NAMED, 1, 0]];
     members.extend([[NOTHING, 1, 0]; 100]);
-    let btf = describe(&[(S, members)]);
+    let bytes = describe(&[(S, members)]);
+    let btf = KernelBtf::parse(&bytes).unwrap();
     assert_eq!(btf.offset("s", &["named"]), Some(0));
     assert_eq!(btf.offset("s", &["named", "named"]), Some(0));
     assert_eq!(btf.offset("s", &["missing"]), None);
@@ -84,7 +85,8 @@ fn nesting_has_an_end() {
             .collect();
         structures.push((NOTHING, vec![[NAMED, 0, 8]]));
         structures[0].0 = S;
-        describe(&structures).offset("s", &["named"])
+        let bytes = describe(&structures);
+        KernelBtf::parse(&bytes).unwrap().offset("s", &["named"])
     };
     for levels in 1..=16 {
         assert_eq!(nested(levels), Some(levels));
@@ -96,10 +98,11 @@ fn nesting_has_an_end() {
 #[test]
 fn offsets_that_add_up_to_too_much_are_none() {
     const LAST: u32 = u32::MAX - 7;
-    let btf = describe(&[
+    let bytes = describe(&[
         (S, vec![[NAMED, 1, LAST], [NOTHING, 2, LAST]]),
         (NOTHING, vec![[S, 0, 8]]),
     ]);
+    let btf = KernelBtf::parse(&bytes).unwrap();
     assert_eq!(btf.offset("s", &["named"]), Some(LAST / 8));
     assert_eq!(btf.offset("s", &["named", "named"]), None);
     assert_eq!(btf.offset("s", &["s"]), None);
@@ -107,14 +110,16 @@ fn offsets_that_add_up_to_too_much_are_none() {
 
 #[test]
 fn a_part_of_a_byte_has_no_offset() {
-    let btf = describe(&[(S, vec![[NAMED, 0, 9]])]);
+    let bytes = describe(&[(S, vec![[NAMED, 0, 9]])]);
+    let btf = KernelBtf::parse(&bytes).unwrap();
     assert_eq!(btf.offset("s", &["named"]), None);
 }
 
 #[test]
 fn a_member_of_no_type_is_a_member() {
     for no_type in [0, 2, u32::MAX] {
-        let btf = describe(&[(S, vec![[NAMED, no_type, 64]])]);
+        let bytes = describe(&[(S, vec![[NAMED, no_type, 64]])]);
+        let btf = KernelBtf::parse(&bytes).unwrap();
         assert_eq!(btf.offset("s", &["named"]), Some(8));
         assert_eq!(btf.offset("s", &["named", "named"]), None);
         assert_eq!(btf.size("s"), Some(8));

@@ -6,4 +6,5 @@
 mod hostile;
 mod layout;
 mod plan;
+mod readers;
 mod stored;

@@ -2,13 +2,20 @@
 //! and where its structures keep what nslife reads.
 //!
 //! Pure: bytes in, answers out. A field that the kernel lacks is `None`,
-//! never 0.
+//! never 0. The bytes are read in place and gone through once, since each
+//! start of nslife waits for that (`types.rs`).
 
-use btf_rs::{Btf, Type};
+mod types;
+
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 use tracer_common::{
     kind::{NsKind, Slot},
     layout::{ABSENT, KindLayout, Layout},
 };
+
+use self::types::{Kind, Member, Type, Types};
 
 /// How deep anonymous structures may nest, and modifiers may chain. The
 /// kernel's own do not come near; a forged description must not either.
@@ -19,11 +26,20 @@ const MAX_DEPTH: u32 = 16;
 const MAX_MEMBERS: u32 = 4096;
 
 /// Why the kernel's BTF is of no use.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BtfError {
-    /// It is not BTF.
-    #[error("the kernel's BTF cannot be parsed: {0}")]
-    Parse(#[from] btf_rs::Error),
+    /// The bytes do not begin as BTF does.
+    #[error("the kernel's BTF cannot be parsed: it does not begin as BTF version 1 does")]
+    NotBtf,
+    /// The bytes end before what they describe does.
+    #[error("the kernel's BTF cannot be parsed: it ends too early")]
+    Truncated,
+    /// A type is of a kind that is newer than this nslife.
+    #[error("the kernel's BTF cannot be parsed: it has a type of the unknown kind {kind}")]
+    UnknownKind {
+        /// Its number in the kernel's `BTF_KIND_*`.
+        kind: u32,
+    },
     /// It lacks something without which nothing works.
     #[error("the kernel's BTF has no field {structure}.{field}")]
     MissingField {
@@ -34,39 +50,71 @@ pub enum BtfError {
     },
 }
 
-/// Parsed BTF of a kernel.
-pub struct KernelBtf {
-    btf: Btf,
+/// BTF of a kernel, with an index of the names that may be asked for.
+pub struct KernelBtf<'b> {
+    types: Types<'b>,
+    /// Numbers of functions, structures, unions and typedefs, by name.
+    names: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
-impl KernelBtf {
+impl<'b> KernelBtf<'b> {
     /// Parses the content of `/sys/kernel/btf/vmlinux`.
-    pub fn parse(bytes: &[u8]) -> Result<Self, BtfError> {
+    ///
+    /// # Errors
+    ///
+    /// [`BtfError::NotBtf`], [`BtfError::Truncated`] or
+    /// [`BtfError::UnknownKind`].
+    pub fn parse(bytes: &'b [u8]) -> Result<Self, BtfError> {
+        let types = Types::parse(bytes)?;
+        let hasher = DefaultHashBuilder::default();
+        // To make room later would take as long as all the rest.
+        let mut names = HashTable::with_capacity(types.named_count());
+        for (number, ty) in types.named() {
+            names.insert_unique(hasher.hash_one(types.name(&ty)), number, |&number| {
+                let name = types.get(number).map(|ty| types.name(&ty));
+                hasher.hash_one(name.unwrap_or_default())
+            });
+        }
         Ok(Self {
-            btf: Btf::from_bytes(bytes)?,
+            types,
+            names,
+            hasher,
         })
     }
 
     /// Whether there is a function of this name. That it can be hooked is
     /// another matter: only attaching tells.
     pub fn has_function(&self, name: &str) -> bool {
-        self.types(name).any(|ty| matches!(ty, Type::Func(_)))
+        self.function(name).is_some()
+    }
+
+    /// The number of the function of this name, which is what a program is
+    /// attached to (`attach_btf_id`). The first one, if there are several.
+    pub fn function(&self, name: &str) -> Option<u32> {
+        self.first(name, Kind::Func)
     }
 
     /// Whether there is a raw tracepoint of this name.
     pub fn has_tracepoint(&self, name: &str) -> bool {
-        self.types(&format!("btf_trace_{name}"))
-            .any(|ty| matches!(ty, Type::Typedef(_)))
+        self.tracepoint(name).is_some()
+    }
+
+    /// The number of the raw tracepoint of this name, likewise.
+    pub fn tracepoint(&self, name: &str) -> Option<u32> {
+        self.first(&tracepoint_type(name), Kind::Typedef)
+    }
+
+    /// The number of the last type.
+    pub fn last(&self) -> u32 {
+        self.types.last()
     }
 
     /// Offset in bytes of a field, given as the names on the way to it;
     /// anonymous members are looked into, whatever their type's name.
     pub fn offset(&self, structure: &str, path: &[&str]) -> Option<u32> {
         let mut budget = MAX_MEMBERS;
-        self.types(structure).find_map(|ty| {
-            let (Type::Struct(root) | Type::Union(root)) = ty else {
-                return None;
-            };
+        self.aggregates(structure).into_iter().find_map(|root| {
             let mut bits = 0_u32;
             let mut place = Some(root);
             for name in path {
@@ -80,41 +128,57 @@ impl KernelBtf {
 
     /// Size in bytes of a structure.
     pub fn size(&self, structure: &str) -> Option<u32> {
-        self.types(structure).find_map(|ty| match ty {
-            Type::Struct(found) => u32::try_from(found.size()).ok(),
-            _ => None,
-        })
+        let mut found = self.aggregates(structure).into_iter();
+        found
+            .find(|ty| ty.kind == Kind::Struct)
+            .map(|ty| ty.size_or_type)
     }
 
-    fn types(&self, name: &str) -> impl Iterator<Item = Type> {
-        // "Not found" is an answer, and the only error there is.
-        self.btf
-            .resolve_types_by_name(name)
-            .unwrap_or_default()
-            .into_iter()
+    /// The first type of this name and kind.
+    fn first(&self, name: &str, kind: Kind) -> Option<u32> {
+        let found = self.named(name).filter(|(_, ty)| ty.kind == kind);
+        found.map(|(number, _)| number).min()
+    }
+
+    /// The structures and unions of this name, the first one first.
+    fn aggregates(&self, name: &str) -> Vec<Type<'b>> {
+        let mut found: Vec<_> = self
+            .named(name)
+            .filter(|(_, ty)| ty.is_aggregate())
+            .collect();
+        found.sort_unstable_by_key(|&(number, _)| number);
+        found.into_iter().map(|(_, ty)| ty).collect()
+    }
+
+    /// All types of this name, in no order.
+    fn named(&self, name: &str) -> impl Iterator<Item = (u32, Type<'b>)> {
+        self.names
+            .iter_hash(self.hasher.hash_one(name.as_bytes()))
+            .filter_map(|&number| Some((number, self.types.get(number)?)))
+            .filter(move |(_, ty)| self.types.name(ty) == name.as_bytes())
     }
 
     /// The member of this name, and its offset in bits; `None` as well once
     /// the budget of members to look at is spent.
     fn member(
         &self,
-        structure: &btf_rs::Struct,
+        structure: &Type<'b>,
         name: &str,
         depth: u32,
         budget: &mut u32,
-    ) -> Option<(btf_rs::Member, u32)> {
+    ) -> Option<(Member, u32)> {
         let depth = depth.checked_sub(1)?;
-        for member in &structure.members {
+        for member in structure.members() {
             *budget = budget.checked_sub(1)?;
-            let called = self.btf.resolve_name(member).unwrap_or_default();
-            if called == name {
-                return Some((member.clone(), member.bit_offset()));
+            let called = self.types.member_name(&member);
+            if called == name.as_bytes() {
+                return Some((member, member.bits));
             }
             if called.is_empty()
-                && let Some(inner) = self.aggregate(member)
+                && let Some(inner) = self.aggregate(&member)
                 && let Some((found, bits)) = self.member(&inner, name, depth, budget)
             {
-                return Some((found, member.bit_offset().checked_add(bits)?));
+                return Some((found, member.bits.checked_add(bits)?));
             }
         }
         None
@@ -122,16 +186,14 @@ impl KernelBtf {
 
     /// The structure or union that a member is, behind typedefs and
     /// qualifiers.
-    fn aggregate(&self, member: &btf_rs::Member) -> Option<btf_rs::Struct> {
-        for ty in self.btf.chained_type_iter(member).take(MAX_DEPTH as usize) {
-            match ty {
-                Type::Struct(inner) | Type::Union(inner) => return Some(inner),
-                Type::Typedef(_)
-                | Type::Const(_)
-                | Type::Volatile(_)
-                | Type::Restrict(_)
-                | Type::TypeTag(_) => {}
-                _ => return None,
+    fn aggregate(&self, member: &Member) -> Option<Type<'b>> {
+        let mut number = member.ty;
+        for _ in 0..MAX_DEPTH {
+            let ty = self.types.get(number)?;
+            match ty.kind {
+                Kind::Struct | Kind::Union => return Some(ty),
+                Kind::Typedef | Kind::Qualifier => number = ty.size_or_type,
+                Kind::Func | Kind::Other => return None,
             }
         }
         None
@@ -266,6 +328,11 @@ impl KernelBtf {
             (None, _) => None,
         }
     }
+}
+
+/// The typedef that describes the arguments of a raw tracepoint.
+pub fn tracepoint_type(name: &str) -> String {
+    format!("btf_trace_{name}")
 }
 
 /// The kernel's structure for a namespace type.
