@@ -5,11 +5,13 @@
 //! `kernel/nscommon.c`, `kernel/nstree.c` and `fs/nsfs.c`.
 
 mod exits;
+mod settle;
 mod table;
 
 use std::collections::BTreeSet;
 
 pub use exits::TASK_HOOKS;
+pub use settle::{Decision, Refused, settle};
 pub use table::HOOKS;
 
 use crate::btf::KernelBtf;
@@ -72,6 +74,9 @@ pub struct Hook {
     pub unless: Option<(&'static str, &'static str)>,
     /// See [`Absence`].
     pub absence: Absence,
+    /// Hooks of a lower wave are attached before those of a higher one; those
+    /// of one wave in any order.
+    pub wave: u8,
 }
 
 /// What to do about one hook.
@@ -105,8 +110,7 @@ pub fn offered(kernel: &KernelBtf) -> Offered {
         .collect()
 }
 
-/// Every hook, in the order of attaching, those that are only attached when
-/// somebody asks for them included.
+/// Every hook, those that are only attached on demand included.
 pub fn all() -> impl Iterator<Item = &'static Hook> {
     HOOKS.iter().chain(TASK_HOOKS)
 }
@@ -222,9 +226,11 @@ mod tests {
 
     #[test]
     fn ends_are_attached_before_beginnings() {
-        let position = |name: &str| {
-            let found = all().position(|hook| hook.name.starts_with(name));
-            found.unwrap_or_else(|| panic!("there is no hook {name}"))
+        let waves = |prefix: &str| {
+            let hooks = all().filter(|hook| hook.name.starts_with(prefix));
+            let waves: BTreeSet<u8> = hooks.map(|hook| hook.wave).collect();
+            assert!(!waves.is_empty(), "there is no hook {prefix}");
+            waves
         };
         for (end, beginning) in [
             ("ns_freed", "ns_created"),
@@ -239,10 +245,31 @@ mod tests {
             ("procfs_gone", "procfs_mounted"),
             ("making_ends", "making_begins"),
             ("making_user_ends", "making_user_begins"),
+            ("net_cleanup_ends", "net_cleanup_begins"),
+            ("net_exits_end", "net_exits_begin"),
+            ("cause_nsproxy_dropped", "nsproxy_freed"),
+            ("cause_nsproxy_installed", "nsproxy_installed"),
+            ("cause_nsfs_closed", "nsfs_evicted"),
+            ("cause_nsfs_opened", "nsfs_opened"),
             ("exit_reaped", "exit_handed_over"),
             ("exit_handed_over", "exit_left"),
         ] {
-            assert!(position(end) < position(beginning), "{end}, {beginning}");
+            let (ends, beginnings) = (waves(end), waves(beginning));
+            assert!(ends.last() < beginnings.first(), "{end}, {beginning}");
+        }
+    }
+
+    /// The kernel runs last what was attached first
+    /// (`bpf_trampoline_link_prog`), so the order in which two programs run on
+    /// one function must not depend on which thread attached its own sooner.
+    #[test]
+    fn no_two_hooks_of_a_wave_are_on_the_same_side_of_a_function() {
+        let mut taken = BTreeSet::new();
+        for hook in all() {
+            for candidate in hook.candidates {
+                let side = (hook.wave, candidate.function, candidate.how.name());
+                assert!(taken.insert(side), "{}: {side:?}", hook.name);
+            }
         }
     }
 

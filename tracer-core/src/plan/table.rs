@@ -31,6 +31,15 @@ const EVENT_IS_CAUSE: Option<(&str, &str)> = Some((
 const BY_TYPE: Absence = Absence::Fine("each type has a hook of its own here");
 const NO_COUNT: Absence = Absence::Fine("this kernel keeps no active count");
 
+/// The waves in which hooks are attached. What came to be while nslife was
+/// still attaching, and was seen, is also seen to go.
+const ENDS: u8 = 1;
+const BEGINNINGS: u8 = 2;
+/// The ends of what an end of [`ENDS`] begins: a clean-up, or a cause.
+const ENDS_OF_ENDS: u8 = 0;
+/// Hooks on demand come after all others.
+pub(super) const ON_DEMAND: u8 = 3;
+
 /// Without it something is not seen.
 pub(super) const fn sees(
     name: &'static str,
@@ -43,7 +52,13 @@ pub(super) const fn sees(
         candidates,
         unless: None,
         absence: Absence::Loss,
+        wave: BEGINNINGS,
     }
+}
+
+/// The same, in another wave.
+pub(super) const fn in_wave(wave: u8, hook: Hook) -> Hook {
+    Hook { wave, ..hook }
 }
 
 /// Up to 6.17: creation of one type, by its `copy_*` function.
@@ -66,6 +81,7 @@ const fn last_ref(
 ) -> Hook {
     Hook {
         unless: LAST_REF_FOR_ALL,
+        wave: ENDS,
         ..sees(name, purpose, candidates)
     }
 }
@@ -80,6 +96,7 @@ const fn cause_ends(
 ) -> Hook {
     Hook {
         unless: EVENT_IS_CAUSE,
+        wave: ENDS_OF_ENDS,
         ..sees(name, purpose, candidates)
     }
 }
@@ -96,16 +113,19 @@ const fn needed(
     }
 }
 
-/// The table, in the order of attaching: ends before beginnings. What came to
-/// be while nslife was still attaching, and was seen, is also seen to go.
+/// The table. A row that makes up for another one comes after it.
 pub const HOOKS: &[Hook] = &[
-    needed(
-        "ns_freed",
-        "inode numbers given back",
-        &[fentry("proc_free_inum", "free_inum")],
+    in_wave(
+        ENDS,
+        needed(
+            "ns_freed",
+            "inode numbers given back",
+            &[fentry("proc_free_inum", "free_inum")],
+        ),
     ),
     Hook {
         absence: BY_TYPE,
+        wave: ENDS,
         ..sees(
             "ns_last_ref",
             "last reference dropped",
@@ -127,10 +147,13 @@ pub const HOOKS: &[Hook] = &[
         "last reference to an IPC namespace",
         &[fexit("put_ipc_ns", "ipc_put")],
     ),
-    sees(
-        "ns_last_ref_user",
-        "last reference to a user namespace, before its clean-up is queued",
-        &[fentry("__put_user_ns", "last_ref_user")],
+    in_wave(
+        ENDS,
+        sees(
+            "ns_last_ref_user",
+            "last reference to a user namespace, before its clean-up is queued",
+            &[fentry("__put_user_ns", "last_ref_user")],
+        ),
     ),
     last_ref(
         "ns_last_ref_cgroup",
@@ -142,41 +165,59 @@ pub const HOOKS: &[Hook] = &[
         "last reference to a time namespace",
         &[fentry("free_time_ns", "last_ref_time")],
     ),
-    sees(
-        "ns_last_ref_net",
-        "last reference to a network namespace, before its clean-up is queued",
-        &[fentry("__put_net", "last_ref_net")],
+    in_wave(
+        ENDS,
+        sees(
+            "ns_last_ref_net",
+            "last reference to a network namespace, before its clean-up is queued",
+            &[fentry("__put_net", "last_ref_net")],
+        ),
     ),
-    sees(
-        "ns_last_ref_net_nsfs",
-        "last reference to a network namespace, if a file or bind mount held it",
-        &[fexit("netns_put", "net_put")],
+    in_wave(
+        ENDS,
+        sees(
+            "ns_last_ref_net_nsfs",
+            "last reference to a network namespace, if a file or bind mount held it",
+            &[fexit("netns_put", "net_put")],
+        ),
     ),
-    sees(
-        "ns_last_ref_user_nsfs",
-        "last reference to a user namespace, if a file or bind mount held it",
-        &[fexit("userns_put", "user_put")],
+    in_wave(
+        ENDS,
+        sees(
+            "ns_last_ref_user_nsfs",
+            "last reference to a user namespace, if a file or bind mount held it",
+            &[fexit("userns_put", "user_put")],
+        ),
     ),
-    sees(
-        "net_cleanup_ends",
-        "end of the clean-up of network namespaces",
-        &[fexit("cleanup_net", "net_cleanup_ends")],
+    in_wave(
+        ENDS_OF_ENDS,
+        sees(
+            "net_cleanup_ends",
+            "end of the clean-up of network namespaces",
+            &[fexit("cleanup_net", "net_cleanup_ends")],
+        ),
     ),
-    sees(
-        "net_exits_end",
-        "parts of network namespaces gone",
-        &[
-            fexit("ops_undo_list", "net_exits_end"),
-            fexit("ops_exit_list", "net_exits_end"),
-        ],
+    in_wave(
+        ENDS_OF_ENDS,
+        sees(
+            "net_exits_end",
+            "parts of network namespaces gone",
+            &[
+                fexit("ops_undo_list", "net_exits_end"),
+                fexit("ops_exit_list", "net_exits_end"),
+            ],
+        ),
     ),
-    sees(
-        "net_exits_begin",
-        "parts of network namespaces about to go",
-        &[
-            fentry("ops_undo_list", "net_exits_begin"),
-            fentry("ops_exit_list", "net_exits_begin"),
-        ],
+    in_wave(
+        ENDS,
+        sees(
+            "net_exits_begin",
+            "parts of network namespaces about to go",
+            &[
+                fentry("ops_undo_list", "net_exits_begin"),
+                fentry("ops_exit_list", "net_exits_begin"),
+            ],
+        ),
     ),
     sees(
         "net_cleanup_begins",
@@ -205,38 +246,49 @@ pub const HOOKS: &[Hook] = &[
     ),
     Hook {
         absence: NO_COUNT,
+        wave: ENDS,
         ..sees(
             "active_put",
             "the kernel's active count falls",
             &[fexit("__ns_ref_active_put", "active_put")],
         )
     },
-    needed(
-        "nsproxy_freed",
-        "sets of namespaces freed",
-        &[
-            fentry("nsproxy_ns_active_put", "nsproxy_freed"),
-            fentry("free_nsproxy", "nsproxy_freed"),
-        ],
+    in_wave(
+        ENDS,
+        needed(
+            "nsproxy_freed",
+            "sets of namespaces freed",
+            &[
+                fentry("nsproxy_ns_active_put", "nsproxy_freed"),
+                fentry("free_nsproxy", "nsproxy_freed"),
+            ],
+        ),
     ),
-    sees(
-        "nsfs_evicted",
-        "files and bind mounts of namespaces gone",
-        &[fentry("nsfs_evict", "nsfs_evicted")],
+    in_wave(
+        ENDS,
+        sees(
+            "nsfs_evicted",
+            "files and bind mounts of namespaces gone",
+            &[fentry("nsfs_evict", "nsfs_evicted")],
+        ),
     ),
-    sees(
-        "cred_dropped",
-        "credentials of tasks that are reaped",
-        &[
-            fentry("exit_cred_namespaces", "cred_dropped"),
-            fentry("cgroup_release", "cred_dropped"),
-        ],
+    in_wave(
+        ENDS,
+        sees(
+            "cred_dropped",
+            "credentials of tasks that are reaped",
+            &[
+                fentry("exit_cred_namespaces", "cred_dropped"),
+                fentry("cgroup_release", "cred_dropped"),
+            ],
+        ),
     ),
     Hook {
         unless: Some((
             "exit_cred_namespaces",
             "one hook sees all credentials dropped",
         )),
+        wave: ENDS,
         ..sees(
             "cred_freed",
             "credentials of tasks that never ran",
@@ -245,31 +297,44 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         unless: KERNEL_COUNTS,
+        wave: ENDS,
         ..sees(
             "pid_freed",
             "last pid of a pid namespace",
             &[fexit("free_pid", "pid_freed")],
         )
     },
-    sees(
-        "init_dead",
-        "pid namespaces in which nobody is left",
-        &[fexit("zap_pid_ns_processes", "init_dead")],
+    in_wave(
+        ENDS,
+        sees(
+            "init_dead",
+            "pid namespaces in which nobody is left",
+            &[fexit("zap_pid_ns_processes", "init_dead")],
+        ),
     ),
-    sees(
-        "procfs_gone",
-        "superblocks of procfs gone",
-        &[fentry("proc_kill_sb", "procfs_gone")],
+    in_wave(
+        ENDS,
+        sees(
+            "procfs_gone",
+            "superblocks of procfs gone",
+            &[fentry("proc_kill_sb", "procfs_gone")],
+        ),
     ),
-    sees(
-        "making_ends",
-        "namespaces other than user that could not be made",
-        &[fexit("create_new_namespaces", "making_ends")],
+    in_wave(
+        ENDS_OF_ENDS,
+        sees(
+            "making_ends",
+            "namespaces other than user that could not be made",
+            &[fexit("create_new_namespaces", "making_ends")],
+        ),
     ),
-    sees(
-        "making_user_ends",
-        "user namespaces that could not be made",
-        &[fexit("create_user_ns", "making_user_ends")],
+    in_wave(
+        ENDS_OF_ENDS,
+        sees(
+            "making_user_ends",
+            "user namespaces that could not be made",
+            &[fexit("create_user_ns", "making_user_ends")],
+        ),
     ),
     Hook {
         absence: BY_TYPE,
