@@ -2,16 +2,18 @@
 
 use std::{
     env::{self, consts::ARCH},
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     linker::bpf_linker,
     process::{Chatter, host_cargo, run},
     project::Project,
+    strip::{self, Programs},
     toolchain::{BPF_TARGET, Toolchain},
 };
 
@@ -42,7 +44,29 @@ pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<PathBuf> {
             object.display()
         );
     }
-    Ok(object)
+    let object = fs::read(&object)?;
+    let stripped = target_folder(project).join(OBJECT);
+    for (path, programs) in [
+        (stripped.clone(), Programs::All),
+        (walk_of(&stripped), Programs::Walk),
+    ] {
+        keep(&path, &strip::strip(&object, programs)?)?;
+    }
+    Ok(stripped)
+}
+
+/// The object with the programs of the walk alone, beside the one with all.
+fn walk_of(object: &Path) -> PathBuf {
+    object.with_extension("walk")
+}
+
+/// Writes the file unless that is what is in it: what is built from it would be
+/// built anew.
+fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Has `cargo` build nslife, or what has nslife's library in it, with these kernel programs inside.
@@ -50,6 +74,7 @@ pub(crate) fn build(project: &Project, chatter: Chatter) -> Result<PathBuf> {
 /// Each build of it is to be told the same, or the next one would begin anew.
 pub(crate) fn put_into(cargo: &mut Command, project: &Project, object: &Path) {
     cargo.env("NSLIFE_EBPF_OBJECT", object);
+    cargo.env("NSLIFE_EBPF_WALK", walk_of(object));
     // Whoever builds a package knows it without git.
     if env::var_os(COMMIT_VARIABLE).is_none_or(|commit| commit.is_empty()) {
         cargo.env(COMMIT_VARIABLE, project.commit().unwrap_or_default());

@@ -25,6 +25,7 @@ mod prometheus;
 mod qemu;
 mod record;
 mod scenario_program;
+mod strip;
 mod test;
 mod toolchain;
 mod vm;
