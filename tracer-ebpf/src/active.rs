@@ -86,8 +86,10 @@ fn step(climb: &mut Climb) -> i64 {
     let Some(known) = remember(inum, key, kind) else {
         return 1;
     };
-    let reading = observe_count(known, key);
+    let mut reading = observe_count(known, key);
     if reading.flipped {
+        // However it came about, it is the same from here on.
+        forget(&mut reading);
         let below = climb.below;
         let cause = climb.cause(known, kind);
         // Who takes a reference does so itself. Who drops one only cleans up, but
@@ -106,8 +108,10 @@ fn step(climb: &mut Climb) -> i64 {
         if !emit::reading(What::NsActivity, why, (key, kind), &reading, below) {
             unreport(inum, Watched::Active);
         }
+        climb.below = key;
+    } else {
+        climb.below = 0;
     }
-    climb.below = if reading.flipped { key } else { 0 };
     climb.is_first = 0;
     climb.key = owner_of(key, kind);
     climb.kind = NsKind::User as u32;

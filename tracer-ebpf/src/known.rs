@@ -9,9 +9,9 @@
 //! the truth, in whatever order the readings arrive. A record is written only
 //! when the state is another than the one reported last.
 
-use core::mem::MaybeUninit;
+use core::{ffi::c_void, hint::black_box, mem::MaybeUninit};
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_loop};
 pub use tracer_common::known::Known;
 use tracer_common::{event::Counter, kind::NsKind};
 
@@ -51,6 +51,8 @@ pub enum Watched {
 }
 
 /// One reading of a state.
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Reading {
     /// Drawn before the state was read.
     pub sequence: u64,
@@ -112,15 +114,15 @@ pub fn store(inum: u32, key: u64, kind: NsKind, flags: u32) -> Result<(), i32> {
     NAMESPACES.insert(inum, known, flags.into())
 }
 
-/// The word that holds the last report of a state.
+/// The word that holds the last report of a state: aligned, part of a map value,
+/// and touched only atomically by programs.
 #[inline(always)]
-fn word(known: *mut Known, watched: Watched) -> Word {
-    // SAFETY: both fields are aligned 64-bit words of a map value, touched
-    // only atomically by programs.
+fn word(known: *mut Known, watched: Watched) -> *mut u64 {
+    // SAFETY: `known` points to a map value, see `recall`.
     unsafe {
         match watched {
-            Watched::Active => Word::new(&raw mut (*known).active),
-            Watched::Tasks => Word::new(&raw mut (*known).tasks),
+            Watched::Active => &raw mut (*known).active,
+            Watched::Tasks => &raw mut (*known).tasks,
         }
     }
 }
@@ -132,54 +134,91 @@ pub fn creds(known: *mut Known) -> Word {
     unsafe { Word::new(&raw mut (*known).creds) }
 }
 
+/// An attempt to store a reading, as `bpf_loop` hands it on.
+#[repr(C)]
+struct Attempt {
+    word: *mut u64,
+    sequence: u64,
+    /// [`REPORTED`], and [`YES`] or not.
+    state: u64,
+    /// 1 if the state is another than the one reported last, else 0.
+    flipped: u64,
+}
+
+/// Tries to store a reading. Returns 1 if nothing is left to do, else 0.
+#[inline(always)]
+fn attempt(attempt: &mut Attempt) -> i64 {
+    // SAFETY: see `word`.
+    let word = unsafe { Word::new(attempt.word) };
+    let old = word.load();
+    if old >> SEQUENCE_SHIFT >= attempt.sequence {
+        attempt.flipped = 0;
+        return 1;
+    }
+    let new = (attempt.sequence << SEQUENCE_SHIFT) | attempt.state;
+    if !word.replace(old, new) {
+        return 0;
+    }
+    let differs = (old ^ attempt.state) & (REPORTED | YES);
+    // Without a branch: the verifier would follow both ways from there on.
+    attempt.flipped = (differs | differs >> 1) & 1;
+    1
+}
+
+extern "C" fn attempt_callback(_index: u32, context: *mut Attempt) -> i64 {
+    // SAFETY: `bpf_loop` hands back the context it was given.
+    attempt(unsafe { &mut *context })
+}
+
 /// Reads a state by the rule above.
 #[inline(always)]
 pub fn observe(known: *mut Known, watched: Watched, read: impl FnOnce() -> u32) -> Reading {
     // SAFETY: as for `word`.
     let sequence = unsafe { Word::new(&raw mut (*known).drawn) }.fetch_add(1) + 1;
     let count = read();
-    let state = REPORTED | if count.cast_signed() > 0 { YES } else { 0 };
-    let new = (sequence << SEQUENCE_SHIFT) | state;
-    let word = word(known, watched);
-    let mut tries = 0;
-    while tries < MAX_TRIES {
-        let old = word.load();
-        if old >> SEQUENCE_SHIFT >= sequence {
-            return Reading {
-                sequence,
-                count,
-                flipped: false,
-            };
+    // One if the count is above zero. Without a branch, likewise.
+    let yes = black_box(-i64::from(count.cast_signed())).cast_unsigned() >> 63;
+    let mut first = Attempt {
+        word: word(known, watched),
+        sequence,
+        state: REPORTED | yes,
+        // Should each attempt lose to another CPU: report it rather than miss a
+        // flip. Who reads the records looks at the sequence numbers.
+        flipped: 1,
+    };
+    if attempt(&mut first) == 0 {
+        // SAFETY: the callback has the signature that the helper documents, and
+        // the context outlives the call.
+        unsafe {
+            bpf_loop(
+                MAX_TRIES - 1,
+                attempt_callback as *mut c_void,
+                (&raw mut first).cast(),
+                0,
+            );
         }
-        if word.replace(old, new) {
-            return Reading {
-                sequence,
-                count,
-                flipped: old & (REPORTED | YES) != state,
-            };
-        }
-        tries += 1;
     }
-    // Each of them lost to another CPU. Report it rather than miss a flip: who
-    // reads the records looks at the sequence numbers.
     Reading {
         sequence,
         count,
-        flipped: true,
+        flipped: first.flipped != 0,
     }
 }
 
 /// Whether the last report of this state was "yes".
 #[inline(always)]
 pub fn was_reported(known: *mut Known, watched: Watched) -> bool {
-    word(known, watched).load() & (REPORTED | YES) == REPORTED | YES
+    // SAFETY: see `word`.
+    let word = unsafe { Word::new(word(known, watched)) };
+    word.load() & (REPORTED | YES) == REPORTED | YES
 }
 
 /// Forgets what was reported, so that the next reading is written again.
 #[inline(always)]
 pub fn unreport(inum: u32, watched: Watched) {
     if let Some(known) = NAMESPACES.get_ptr_mut(inum) {
-        word(known, watched).and(!REPORTED);
+        // SAFETY: see `word`.
+        unsafe { Word::new(word(known, watched)) }.and(!REPORTED);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
+use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_loop};
 use tracer_common::{
     kind::{NsKind, Slot},
     walk::{PID_LEVELS, TASK_EXITING, TASK_KTHREAD, TASK_LEADER, Tag, WalkTask},
@@ -86,6 +86,32 @@ fn user_namespace(task: u64) -> u64 {
     common_of(user_ns, NsKind::User)
 }
 
+/// The numbers of a task, on their way into a record.
+struct Numbers {
+    /// Its `struct pid`.
+    pid: u64,
+    /// The level of the deepest of its pid namespaces.
+    level: u32,
+    /// The first of [`PID_LEVELS`] places for them.
+    to: *mut u32,
+}
+
+extern "C" fn number_callback(index: u32, numbers: *mut Numbers) -> i64 {
+    // SAFETY: `bpf_loop` hands back the context it was given.
+    let numbers = unsafe { &mut *numbers };
+    if index as usize >= PID_LEVELS {
+        return 1;
+    }
+    let number = if index <= numbers.level {
+        number_at(numbers.pid, index)
+    } else {
+        0
+    };
+    // SAFETY: there are that many places.
+    unsafe { *numbers.to.add(index as usize) = number };
+    0
+}
+
 /// Writes the numbers of a task that is the first one of its pid namespace.
 #[inline(always)]
 fn write_init(out: &Out, pid: u64, task: &WalkTask) {
@@ -96,24 +122,26 @@ fn write_init(out: &Out, pid: u64, task: &WalkTask) {
     let Some(scratch) = WALK_SCRATCH.get_ptr_mut(0) else {
         return;
     };
-    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`; `index`
-    // stays below the length of the array.
+    // SAFETY: the scratch is this program's own, see `WALK_SCRATCH`. The callback
+    // has the signature that the helper documents, and the context outlives the
+    // call.
     unsafe {
         let record = &raw mut (*scratch).init;
         (*record).tag = Tag::Init as u32;
         (*record).level = level;
         (*record).pid_ns = task.pid_ns;
         (*record).pid = task.pid;
-        let mut index = 0;
-        while index < PID_LEVELS {
-            let number = (&raw mut (*record).numbers).cast::<u32>().add(index);
-            *number = if index as u32 <= level {
-                number_at(pid, index as u32)
-            } else {
-                0
-            };
-            index += 1;
-        }
+        let mut numbers = Numbers {
+            pid,
+            level,
+            to: (&raw mut (*record).numbers).cast(),
+        };
+        bpf_loop(
+            PID_LEVELS as u32,
+            number_callback as *mut c_void,
+            (&raw mut numbers).cast(),
+            0,
+        );
         out.write(&*record);
     }
 }
