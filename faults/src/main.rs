@@ -63,10 +63,13 @@ async fn run() -> Result<()> {
         Some(other) => bail!("there is no fault named {other}"),
     };
     let mut session = Session {
-        engine: Engine::start(&Options {
-            unreadable,
-            ..Options::default()
-        })?,
+        engine: Engine::start(
+            &Options {
+                unreadable,
+                ..Options::default()
+            },
+            &|_| {},
+        )?,
         lost: BTreeMap::new(),
         resyncs: 0,
     };

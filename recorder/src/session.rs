@@ -101,7 +101,7 @@ pub(crate) fn record(player: &OsStr) -> Result<Session> {
 async fn watch(player: &OsStr) -> Result<Option<Session>> {
     let started_at = boottime();
     let tape = Tape::default();
-    let mut engine = Engine::start_tapped(&Options::default(), tape.tap())?;
+    let mut engine = Engine::start_tapped(&Options::default(), &|_| {}, tape.tap())?;
     let mut child = Command::new(player)
         .arg(VERB)
         .stdin(Stdio::piped())

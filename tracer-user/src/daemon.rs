@@ -28,7 +28,7 @@ use tracing::{debug, info, warn};
 use self::{audits::Audits, headroom::Headroom, pictures::Pictures, watchdog::Watchdog};
 use crate::{
     control::{self, Beginning, BindError, ControlSocket, Following, Request},
-    engine::{Engine, EngineError, HookState, Notice, Options, StartError},
+    engine::{Engine, EngineError, HookState, Notice, Options, Progress, StartError, StartTimes},
     feed::{Feed, Happening},
     http::{
         self, Api, App, Guard, HandedOverError, ListenAddress, Listener, LiveConfig, NoRandomness,
@@ -164,7 +164,7 @@ fn in_use(error: &io::Error) -> &'static str {
 /// blocks while the tracer starts, and `/healthz` answers all the while. Then
 /// the calling thread gives up its capabilities, and it is an error if another
 /// one has not.
-pub async fn run(config: Config) -> Result<(), DaemonError> {
+pub async fn run(config: Config, progress: Progress<'_>) -> Result<(), DaemonError> {
     let mut stop = StopSignals::new().map_err(DaemonError::Signals)?;
     // First of all: what is wrong or in use is told before anything is loaded.
     let guard = match &config.web_config {
@@ -209,6 +209,7 @@ pub async fn run(config: Config) -> Result<(), DaemonError> {
     let audits = Audits::new(config.audit_every);
     let watched = Watched {
         options: &config.options,
+        progress,
         top: config.top,
     };
     let ends = Ends { asked, feed };
@@ -282,6 +283,8 @@ struct Ends {
 /// How to watch, and how closely to show it.
 struct Watched<'c> {
     options: &'c Options,
+    /// Who is shown how the start goes.
+    progress: Progress<'c>,
     top: usize,
 }
 
@@ -295,8 +298,8 @@ async fn watch_over(
     mut audits: Audits,
     stop: &mut StopSignals,
 ) -> Result<(), DaemonError> {
-    let mut engine =
-        block_in_place(|| Engine::start(watched.options)).map_err(DaemonError::Start)?;
+    let mut engine = block_in_place(|| Engine::start(watched.options, watched.progress))
+        .map_err(DaemonError::Start)?;
     // All that is left to do is done with descriptors that are open by now.
     privileges::give_up_in_all_threads()
         .and_then(|()| privileges::confine())
@@ -427,6 +430,23 @@ fn announce(engine: &Engine, addresses: &[String], without: Option<BindError>) {
     }
     let namespaces = engine.tracker().namespaces().count();
     let address = addresses.join(" and ");
+    let StartTimes {
+        btf,
+        maps,
+        programs,
+        loading,
+        attaching,
+        walk,
+    } = engine.start_times();
+    debug!(
+        ?btf,
+        ?maps,
+        ?programs,
+        ?loading,
+        ?attaching,
+        ?walk,
+        "what the start took"
+    );
     info!(%address, namespaces, "ready");
     notify(&[
         NotifyState::Ready,

@@ -381,6 +381,27 @@ fn a_daemon_that_makes_no_sense_is_no_daemon() {
     assert_eq!(rest, stderr(&own));
 }
 
+/// A person does not wait for a daemon that hangs if nslife can look for itself.
+#[test]
+fn a_daemon_that_is_silent_is_not_waited_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    // Connections succeed, and that is all.
+    let _silent = UnixListener::bind(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let list = |from| nslife(&["list", "--from", from, "--control-socket", path]);
+
+    let own = list("walk");
+    let falling_back = list("auto");
+    assert_eq!(falling_back.status, own.status);
+    let text = stderr(&falling_back);
+    let (note, rest) = text.split_once('\n').unwrap();
+    for word in [path, "does not answer within 2 s", "nslife sees itself"] {
+        assert!(note.contains(word), "{text}");
+    }
+    assert_eq!(rest, stderr(&own));
+}
+
 #[test]
 fn a_daemon_that_is_not_there_is_missed_by_those_who_insist() {
     let path = "/no/such/control.sock";

@@ -15,6 +15,7 @@ use super::{
     from_the_daemon::Place,
     output::{palette, show},
     say,
+    waiting::{Waiting, while_asking},
 };
 use crate::{
     control::{self, Audited, Snapshot},
@@ -88,11 +89,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn audit(args: &Args) -> anyhow::Result<Report> {
+    let for_programs = args.output == Output::Json;
     if args.from != Origin::Watch {
-        match control::ask_for_audit(&args.place.control_socket, PATIENCE) {
+        let socket = &args.place.control_socket;
+        match while_asking(for_programs, || control::ask_for_audit(socket, PATIENCE)) {
             Ok(audited) => {
-                let witnesses =
-                    witnesses::ask(|| Ok(control::ask(&args.place.control_socket, PATIENCE)?))?;
+                let witnesses = while_asking(for_programs, || {
+                    witnesses::ask(|| Ok(control::ask(socket, PATIENCE)?))
+                })?;
                 return Ok(report(audited, Source::Daemon, witnesses));
             }
             Err(error) if args.from == Origin::Daemon => {
@@ -106,17 +110,21 @@ fn audit(args: &Args) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (mut engine, findings) = runtime.block_on(watch())?;
+    let waiting = Waiting::begin(for_programs);
+    let (mut engine, findings) = runtime.block_on(watch(&waiting))?;
     let witnesses = witnesses::ask(|| {
         engine.walk(&mut Vec::new())?;
         Ok(Snapshot::take(&engine, None))
     })?;
+    engine.end();
+    drop(waiting);
     Ok(report(Audited::new(findings), Source::Walk, witnesses))
 }
 
 /// Watches for a while, then compares.
-async fn watch() -> anyhow::Result<(Engine, Findings)> {
-    let mut engine = Engine::start(&Options::default())?;
+async fn watch(waiting: &Waiting) -> anyhow::Result<(Engine, Findings)> {
+    let mut engine = Engine::start(&Options::default(), &|step| waiting.at(step))?;
+    waiting.say("watching, to compare with what a walk finds");
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
     for _ in 0..ATTEMPTS {
         sleep(AUDIT_GAP).await;

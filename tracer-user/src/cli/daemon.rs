@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::{ValueEnum, builder::BoolishValueParser, value_parser};
 use tracing::level_filters::LevelFilter;
 
+use super::waiting::Waiting;
 use crate::{
     control,
     daemon::{self, Config, Control, Listen},
@@ -204,10 +205,12 @@ pub(super) fn run(args: Args, version: Version) -> anyhow::Result<ExitCode> {
             ..Options::default()
         },
     };
+    let waiting = Waiting::begin(false);
+    let progress = |step| waiting.at(step);
     runtime.block_on(async {
         let asked = LevelSignals::new().context("cannot handle signals")?;
         tokio::select! {
-            ended = daemon::run(config) => Ok::<_, anyhow::Error>(ended?),
+            ended = daemon::run(config, &progress) => Ok::<_, anyhow::Error>(ended?),
             never = log.follow(asked) => match never {},
         }
     })?;

@@ -7,7 +7,10 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::output::{palette, show};
+use super::{
+    output::{palette, show},
+    waiting::while_starting,
+};
 use crate::{
     engine,
     version::Version,
@@ -30,7 +33,9 @@ enum Output {
 }
 
 pub(super) fn run(args: &Args, version: Version) -> anyhow::Result<ExitCode> {
-    let report = engine::examine(version);
+    let report = while_starting(args.output == Output::Json, |progress| {
+        engine::examine(version, progress)
+    });
     show(|| {
         let mut out = BufWriter::new(io::stdout().lock());
         match args.output {

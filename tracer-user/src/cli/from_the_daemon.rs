@@ -14,9 +14,12 @@ use crate::{
     },
 };
 
-/// How long a daemon may be silent. Its walk takes a few seconds where there
-/// are very many namespaces.
+/// How long a daemon may be silent if nothing but its answer will do. Its walk
+/// takes a few seconds where there are very many namespaces.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long it may be silent if nslife can look for itself.
+pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to ask.
 #[derive(clap::Args, Debug)]

@@ -9,9 +9,10 @@ use clap::ValueEnum;
 use tracer_common::kind::NsKind;
 
 use super::{
-    from_the_daemon::{self, PATIENCE, Place},
+    from_the_daemon::{self, PATIENCE, Place, SHORT_PATIENCE},
     output::{palette, show},
     say, values,
+    waiting::{while_asking, while_starting},
 };
 use crate::{
     control::{self, Snapshot},
@@ -103,8 +104,14 @@ fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
     } else {
         args.from
     };
+    let for_programs = args.output == Output::Json;
     if from != Origin::Walk {
-        match control::ask(&args.place.control_socket, PATIENCE) {
+        let socket = &args.place.control_socket;
+        let patience = match from {
+            Origin::Daemon => PATIENCE,
+            Origin::Auto | Origin::Walk => SHORT_PATIENCE,
+        };
+        match while_asking(for_programs, || control::ask(socket, patience)) {
             Ok(snapshot) => return Ok((snapshot, Source::Daemon)),
             Err(error) if from == Origin::Daemon => {
                 anyhow::bail!("{error} (--from walk does without it)")
@@ -114,10 +121,11 @@ fn look(args: &Args) -> anyhow::Result<(Snapshot, Source)> {
             Err(error) => say(&format!("{error}; this is what nslife sees itself")),
         }
     }
-    let engine = Engine::start(&Options {
+    let options = Options {
         walk_only: true,
         ..Options::default()
-    })?;
+    };
+    let engine = while_starting(for_programs, |progress| Engine::start(&options, progress))?;
     Ok((Snapshot::take(&engine, None), Source::Walk))
 }
 

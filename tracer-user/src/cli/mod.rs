@@ -10,6 +10,7 @@ mod output;
 mod target;
 mod trace;
 mod values;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -56,6 +56,46 @@ impl Default for Options {
     }
 }
 
+/// What a start is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StartStep {
+    /// Reading the kernel's BTF, creating maps, and loading the walk if that is
+    /// all.
+    Reading,
+    /// Loading the programs of hooks, and attaching them.
+    Attaching {
+        /// How many hooks are attached.
+        done: usize,
+        /// How many will be.
+        of: usize,
+    },
+    /// Walking for the first time.
+    Walking,
+    /// Nothing any more: it has started.
+    Done,
+}
+
+/// Is called with each step of a start, by the thread that does it.
+pub type Progress<'p> = &'p (dyn Fn(StartStep) + Sync);
+
+/// How long the parts of a start took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StartTimes {
+    /// Reading the kernel's BTF.
+    pub btf: Duration,
+    /// Creating the maps.
+    pub maps: Duration,
+    /// Loading and attaching the programs, on several threads.
+    pub programs: Duration,
+    /// The processor time, on all threads, that loading took of that: most of it
+    /// is the verifier's.
+    pub loading: Duration,
+    /// The processor time that attaching took of it.
+    pub attaching: Duration,
+    /// The first walk, merged.
+    pub walk: Duration,
+}
+
 /// Totals of the kernel programs since they were loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct KernelTotals {

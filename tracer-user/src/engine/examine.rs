@@ -3,10 +3,12 @@
 use std::env::consts::ARCH;
 
 use super::{
-    HookReport, HookState, Options, Report, StartError,
+    HookReport, HookState, Options, Progress, Report, StartError, StartStep,
     addresses::without_addresses,
-    capabilities, in_initial_pid_namespace,
-    kernel::{self, Kernel},
+    capabilities,
+    describe::{self, Described},
+    in_initial_pid_namespace,
+    kernel::Kernel,
 };
 use crate::version::{EBPF_OBJECT, Version};
 
@@ -43,7 +45,7 @@ const TELLS: [(&str, &str); 9] = [
 
 /// Finds out whether nslife can run here and what it can tell, by trying:
 /// loads everything, attaches, and takes it all away again.
-pub fn examine(version: Version) -> Report {
+pub fn examine(version: Version, progress: Progress<'_>) -> Report {
     let mut report = Report {
         schema: 1,
         version: version.number,
@@ -63,6 +65,7 @@ pub fn examine(version: Version) -> Report {
         cannot: Vec::new(),
         runs: false,
     };
+    progress(StartStep::Reading);
     let (described, mut kernel) = match load() {
         Ok(loaded) => loaded,
         Err(error @ (StartError::NoBtf { .. } | StartError::Btf(_))) => {
@@ -78,8 +81,8 @@ pub fn examine(version: Version) -> Report {
     report
         .can
         .push("which namespaces there are at one moment (nslife list)".to_owned());
-    match kernel.attach(&described, false) {
-        Ok(()) => {
+    match kernel.attach(&described, false, progress) {
+        Ok(_) => {
             report.hooks = kernel.hooks().to_vec();
             report.runs = !report.hooks.iter().any(HookReport::is_fatal);
             judge(&mut report, kernel.layout().lists_all());
@@ -91,6 +94,7 @@ pub fn examine(version: Version) -> Report {
                 .push("what happens to namespaces (nslife trace, nslife daemon)".to_owned());
         }
     }
+    kernel.end();
     report
 }
 
@@ -100,13 +104,14 @@ fn said(error: &StartError) -> String {
 }
 
 /// Loads the maps and the walk programs.
-fn load() -> Result<(kernel::Described, Kernel), StartError> {
-    let described = kernel::describe()?;
+fn load() -> Result<(Described, Kernel), StartError> {
+    let described = describe::describe()?;
     let missing = capabilities::missing();
     if !missing.is_empty() {
         return Err(StartError::Capabilities { missing });
     }
-    let kernel = Kernel::load(&described, &Options::default())?;
+    let mut kernel = Kernel::new(&described, &Options::default())?;
+    kernel.load_walk(&described)?;
     Ok((described, kernel))
 }
 

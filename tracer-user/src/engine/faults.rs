@@ -3,13 +3,10 @@
 //! has.
 
 use aya::programs::{BtfTracePoint, FEntry, FExit, ProgramError};
-
 use tracer_common::layout::Layout;
 
 use super::{
-    Engine, Options, StartError,
-    error::EngineError,
-    kernel::{self, Kernel, twin_of},
+    Engine, Options, StartError, describe, error::EngineError, kernel::Kernel, load::Wanted,
 };
 use crate::plan::{Candidate, HOOKS, How};
 
@@ -62,9 +59,10 @@ impl Kernel {
     }
 
     fn unload(&mut self, candidate: Candidate) -> Result<(), ProgramError> {
-        let twin = twin_of(candidate);
-        for name in twin.as_deref().into_iter().chain([candidate.program]) {
-            let program = self.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+        for Wanted { name, candidate } in Wanted::all_of(candidate) {
+            self.links.retain(|(attached, _)| *attached != name);
+            let program = self.ebpf.program_mut(&name);
+            let program = program.ok_or(ProgramError::NotLoaded)?;
             match candidate.how {
                 How::Fentry => <&mut FEntry>::try_from(program)?.unload()?,
                 How::Fexit => <&mut FExit>::try_from(program)?.unload()?,
@@ -75,11 +73,8 @@ impl Kernel {
     }
 
     fn attach_again(&mut self) -> Result<(), StartError> {
-        let described = kernel::describe()?;
-        for candidate in std::mem::take(&mut self.detached) {
-            self.attach_one(candidate, &described.btf)
-                .map_err(|error| StartError::program("a hook that it had accepted", error))?;
-        }
-        Ok(())
+        let described = describe::describe()?;
+        let detached = std::mem::take(&mut self.detached);
+        self.attach_again_to(detached, &described.btf)
     }
 }

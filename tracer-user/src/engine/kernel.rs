@@ -1,16 +1,15 @@
-//! The kernel programs, loaded and attached: the only user of aya.
+//! The kernel programs, once they are loaded: their maps, and the walks.
 
 use std::{
     fs,
     io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _},
-    path::Path,
 };
 
 use aya::{
-    Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
+    Ebpf,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, FEntry, FExit, Iter, ProgramError},
+    programs::{Iter, ProgramError, links::FdLink},
 };
 use aya_log::EbpfLogger;
 use tracer_common::{
@@ -22,28 +21,23 @@ use tracer_common::{
 };
 
 use super::{
-    Attempt, EngineError, HookReport, HookState, KernelTotals, Options, StartError,
-    addresses::without_addresses,
-    error::{again, refusal},
+    EngineError, HookReport, KernelTotals, StartError,
+    parallel::on_threads,
     skipped::{self, Misses, Skipped},
 };
-use crate::{
-    btf::KernelBtf,
-    model::Unmet,
-    plan::{self, Absence, Candidate, HOOKS, Hook, How, Offered, Step, TASK_HOOKS},
-};
+use crate::model::Unmet;
+#[cfg(feature = "faults")]
+use crate::plan::Candidate;
 
-/// Where the kernel describes itself.
-pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
-
-/// The programs, compiled by `cargo xtask build`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/nslife-ebpf"));
+/// Hooks that are detached at the same time: the kernel waits for grace periods
+/// after each, and those overlap.
+const DETACHING: usize = 32;
 
 /// A part of the walk: a program, and the iterator that it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Part {
-    program: &'static str,
-    iterator: &'static str,
+    pub(super) program: &'static str,
+    pub(super) iterator: &'static str,
 }
 
 impl Part {
@@ -53,240 +47,71 @@ impl Part {
     /// namespaces whose freeing was missed.
     pub(super) const SWEEP: Self = Self::new("walk_sweep", "task");
     /// What the kernel chains, see [`Kernel::walk_ring`].
-    const RING: Self = Self::new("walk_ring", "task");
+    pub(super) const RING: Self = Self::new("walk_ring", "task");
     /// Up to 6.17: the namespaces that tasks show.
     pub(super) const SHOWN: Self = Self::new("walk_shown", "task");
     /// Up to 6.17: those that open files lead to.
     pub(super) const FILES: Self = Self::new("walk_files", "task_file");
 
-    const ALWAYS: [Self; 3] = [Self::TASKS, Self::SWEEP, Self::RING];
-    const WITHOUT_LISTS: [Self; 2] = [Self::SHOWN, Self::FILES];
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [
+        Self::TASKS,
+        Self::SWEEP,
+        Self::RING,
+        Self::SHOWN,
+        Self::FILES,
+    ];
+
+    /// Those that walks on a kernel of this layout have. Whoever walks once, and
+    /// hooks nothing (`walk_only`), has nothing to forget.
+    pub(super) fn of(layout: &Layout, walk_only: bool) -> Vec<Self> {
+        let without_lists = [Self::SHOWN, Self::FILES];
+        let mut parts = Self::ALL.to_vec();
+        parts.retain(|part| {
+            let needless = match *part {
+                Self::SWEEP => walk_only,
+                part => without_lists.contains(&part) && layout.lists_all(),
+            };
+            !needless
+        });
+        parts
+    }
+
+    /// The kernel function that stands for the iterator.
+    pub(super) fn function(self) -> String {
+        format!("bpf_iter_{}", self.iterator)
+    }
 
     const fn new(program: &'static str, iterator: &'static str) -> Self {
         Self { program, iterator }
     }
 }
 
-/// `SELECTION` in `tracer-ebpf/src/select.rs`: nothing is selected, or what the
-/// map lists.
-const SELECT_NOTHING: u32 = 0;
-const SELECT_LISTED: u32 = 1;
-
 /// In the map of selected thread groups: this one alone, or its descendants
 /// too.
 const ALONE: u8 = 0;
 const AND_DESCENDANTS: u8 = 1;
 
-/// Maps of no use to who does not ask for the ends of tasks. They take their
-/// memory at once.
-const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
-
 /// Programs in the kernel, and the maps to talk to them.
 pub(super) struct Kernel {
     pub(super) ebpf: Ebpf,
-    layout: Layout,
-    hooks: Vec<HookReport>,
+    pub(super) layout: Layout,
+    pub(super) hooks: Vec<HookReport>,
+    /// The parts of its walks.
+    pub(super) parts: Vec<Part>,
+    /// What holds each program at its function, by the program's name.
+    pub(super) links: Vec<(String, FdLink)>,
     /// What the recursion guard has cost in spite of twins.
-    skipped: Skipped,
+    pub(super) skipped: Skipped,
     /// Rare diagnostics of the programs themselves.
-    diagnostics: EbpfLogger<&'static dyn log::Log>,
+    pub(super) diagnostics: EbpfLogger<&'static dyn log::Log>,
     /// What a test has taken away for a while.
     #[cfg(feature = "faults")]
     pub(super) detached: Vec<Candidate>,
 }
 
-/// The name of the program that stands in for this one when the kernel skips
-/// it, see [`twins`].
-pub(super) fn twin_of(candidate: Candidate) -> Option<String> {
-    let name = candidate.program;
-    twins::slot(name).map(|_| format!("{name}{}", twins::SUFFIX))
-}
-
-/// What the kernel says about itself, before anything is loaded.
-pub(super) struct Described {
-    pub(super) btf: Btf,
-    pub(super) layout: Layout,
-    offered: Offered,
-}
-
-/// Reads and understands the kernel's BTF.
-pub(super) fn describe() -> Result<Described, StartError> {
-    let bytes = fs::read(BTF_PATH).map_err(|error| StartError::NoBtf {
-        path: Path::new(BTF_PATH),
-        error,
-    })?;
-    let kernel = KernelBtf::parse(&bytes)?;
-    Ok(Described {
-        layout: kernel.layout()?,
-        offered: plan::offered(&kernel),
-        btf: Btf::parse(&bytes, Endianness::default()).map_err(EbpfError::BtfError)?,
-    })
-}
-
 impl Kernel {
-    /// Loads the maps and the walk programs; attaches nothing.
-    pub(super) fn load(described: &Described, options: &Options) -> Result<Self, StartError> {
-        let selection = if options.selecting {
-            SELECT_LISTED
-        } else {
-            SELECT_NOTHING
-        };
-        let task_ends = u32::from(options.task_ends);
-        let layout = described.layout;
-        #[cfg(feature = "faults")]
-        let layout = super::faults::layout(layout, options);
-        let mut loader = EbpfLoader::new();
-        loader
-            .btf(Some(&described.btf))
-            .override_global("LAYOUT", &layout, true)
-            .override_global("SELECTION", &selection, true)
-            .override_global("TASK_EVENTS", &task_ends, true)
-            .map_max_entries("EVENTS", options.ring.bytes())
-            .map_max_entries("NAMESPACES", options.max_namespaces);
-        if !options.task_ends {
-            for map in MAPS_OF_TASK_ENDS {
-                loader.map_max_entries(map, 1);
-            }
-        }
-        let mut ebpf = loader.load(OBJECT)?;
-        let diagnostics = EbpfLogger::init(&mut ebpf).map_err(StartError::diagnostics)?;
-        let mut kernel = Self {
-            ebpf,
-            diagnostics,
-            layout: described.layout,
-            hooks: Vec::new(),
-            skipped: Skipped::new(),
-            #[cfg(feature = "faults")]
-            detached: Vec::new(),
-        };
-        for part in Part::ALWAYS {
-            kernel.load_walk(part, &described.btf)?;
-        }
-        if !kernel.layout.lists_all() {
-            for part in Part::WITHOUT_LISTS {
-                kernel.load_walk(part, &described.btf)?;
-            }
-        }
-        Ok(kernel)
-    }
-
-    fn load_walk(&mut self, part: Part, btf: &Btf) -> Result<(), StartError> {
-        let name = part.program;
-        let program = self
-            .ebpf
-            .program_mut(name)
-            .ok_or(StartError::Object { name })?;
-        <&mut Iter>::try_from(program)
-            .and_then(|program| program.load(part.iterator, btf))
-            .map_err(|error| StartError::program("the walk", error))
-    }
-
-    /// Carries out the attach plan, row by row: a function that cannot be
-    /// hooked is gone for the rows that follow, so that they make up for it.
-    /// What nothing makes up for is a named loss, or an error if nothing
-    /// works without. Without `task_ends`, rows that only those need are left
-    /// out.
-    pub(super) fn attach(
-        &mut self,
-        described: &Described,
-        task_ends: bool,
-    ) -> Result<(), StartError> {
-        let mut offered = described.offered.clone();
-        let asked_for = if task_ends { TASK_HOOKS } else { &[] };
-        for hook in HOOKS.iter().chain(asked_for) {
-            let mut attempts = Vec::new();
-            let state = loop {
-                match plan::step(hook, &offered) {
-                    Step::Attach(candidate) => match self.attach_one(candidate, &described.btf) {
-                        Ok(()) => {
-                            break HookState::Attached {
-                                function: candidate.function,
-                                how: candidate.how.name(),
-                            };
-                        }
-                        Err(error) => {
-                            if let Some((call, error)) = refusal(&error) {
-                                return Err(StartError::refused(call, again(error)));
-                            }
-                            offered.remove(candidate.function);
-                            attempts.push(Attempt {
-                                function: candidate.function,
-                                because: without_addresses(&one_line(&error)).into_owned(),
-                            });
-                        }
-                    },
-                    Step::NotNeeded(because) if attempts.is_empty() => {
-                        break HookState::NotNeeded { because };
-                    }
-                    Step::NotNeeded(_) | Step::Absent => break missing(hook, &attempts),
-                }
-            };
-            self.hooks.push(HookReport {
-                name: hook.name,
-                purpose: hook.purpose,
-                required: hook.absence == Absence::Fatal,
-                state,
-                attempts,
-            });
-        }
-        if !task_ends {
-            self.hooks.extend(TASK_HOOKS.iter().map(|hook| HookReport {
-                name: hook.name,
-                purpose: hook.purpose,
-                required: false,
-                state: HookState::NotNeeded {
-                    because: "only `nslife trace --event exited,reaped` asks for it",
-                },
-                attempts: Vec::new(),
-            }));
-        }
-        Ok(())
-    }
-
-    /// Attaches a program and, before it, its twin: what is attached last runs
-    /// first (`bpf_trampoline_link_prog`), and a twin is to find what its program
-    /// has noted.
-    pub(super) fn attach_one(
-        &mut self,
-        candidate: Candidate,
-        btf: &Btf,
-    ) -> Result<(), ProgramError> {
-        if let Some(twin) = twin_of(candidate) {
-            self.attach_program(&twin, candidate, btf)?;
-        }
-        self.attach_program(candidate.program, candidate, btf)
-    }
-
-    fn attach_program(
-        &mut self,
-        name: &str,
-        Candidate { function, how, .. }: Candidate,
-        btf: &Btf,
-    ) -> Result<(), ProgramError> {
-        // The table and the object file come from one build; a test compares
-        // them.
-        let program = self.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
-        match how {
-            How::Fentry => {
-                let program: &mut FEntry = program.try_into()?;
-                program.load(function, btf)?;
-                program.attach()?;
-            }
-            How::Fexit => {
-                let program: &mut FExit = program.try_into()?;
-                program.load(function, btf)?;
-                program.attach()?;
-            }
-            How::Tracepoint => {
-                let program: &mut BtfTracePoint = program.try_into()?;
-                program.load(function, btf)?;
-                program.attach()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The hooks, as [`Self::attach`] left them.
+    /// The hooks, as [`Self::attach`] left them; none before that.
     pub(super) fn hooks(&self) -> &[HookReport] {
         &self.hooks
     }
@@ -296,8 +121,8 @@ impl Kernel {
     pub(super) fn attached_to(&self, name: &str) -> Option<&'static str> {
         let hook = self.hooks.iter().find(|hook| hook.name == name)?;
         match hook.state {
-            HookState::Attached { function, .. } => Some(function),
-            HookState::NotNeeded { .. } | HookState::Missing { .. } => None,
+            super::HookState::Attached { function, .. } => Some(function),
+            super::HookState::NotNeeded { .. } | super::HookState::Missing { .. } => None,
         }
     }
 
@@ -429,6 +254,11 @@ impl Kernel {
         Ok(started.set(0, at, 0)?)
     }
 
+    /// Whether walks have this part.
+    pub(super) fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+
     /// Runs a part of the walk. What it wrote are records of
     /// [`tracer_common::walk`].
     pub(super) fn walk(&mut self, part: Part) -> Result<Vec<u8>, EngineError> {
@@ -478,73 +308,10 @@ impl Kernel {
     }
 }
 
-fn missing(hook: &Hook, attempts: &[Attempt]) -> HookState {
-    let because = match attempts.last() {
-        Some(attempt) => format!("{}: {}", attempt.function, attempt.because),
-        None => {
-            let functions: Vec<_> = hook.candidates.iter().map(|c| c.function).collect();
-            format!("this kernel has no {}", functions.join(", no "))
-        }
-    };
-    HookState::Missing { because }
-}
-
-/// What the verifier writes after the reason.
-const VERIFIER_STATISTICS: [&str; 4] = [
-    "processed ",
-    "verification time ",
-    "stack depth ",
-    "subprog ",
-];
-
-/// An error and its causes on one line. The verifier's log can have thousands
-/// of lines, of which the last one before the statistics (and, on 7.3, before
-/// an explanation) is the reason.
-fn one_line(error: &ProgramError) -> String {
-    match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => {
-            let log = verifier_log.to_string();
-            let reason = log
-                .lines()
-                .take_while(|line| !line.starts_with("Verification failed"))
-                .filter(|line| {
-                    !line.is_empty()
-                        && !VERIFIER_STATISTICS
-                            .iter()
-                            .any(|word| line.starts_with(word))
-                })
-                .last();
-            match reason {
-                Some(reason) => format!("{io_error}: {reason}"),
-                None => io_error.to_string(),
-            }
-        }
-        ProgramError::SyscallError(error) => format!("{}: {}", error.call, error.io_error),
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn the_table_and_the_object_name_the_same_programs() {
-        let object = aya_obj::Object::parse(OBJECT).unwrap();
-        let compiled: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
-        let walks = Part::ALWAYS.into_iter().chain(Part::WITHOUT_LISTS);
-        let twins: Vec<String> = plan::wanted().filter_map(twin_of).collect();
-        let planned: BTreeSet<&str> = plan::wanted()
-            .map(|candidate| candidate.program)
-            .chain(twins.iter().map(String::as_str))
-            .chain(walks.map(|part| part.program))
-            .collect();
-        assert_eq!(compiled, planned);
-        assert_eq!(object.license.as_bytes(), b"Dual MIT/GPL");
+impl Drop for Kernel {
+    /// Detaches the programs on several threads. The kernel would detach one
+    /// after the other at the end of the process.
+    fn drop(&mut self) {
+        on_threads(std::mem::take(&mut self.links), DETACHING, drop);
     }
 }

@@ -2,20 +2,28 @@
 //! drains the ring buffer into the [`Tracker`], and notices what was lost.
 
 mod addresses;
+mod attach;
 mod audit;
 mod capabilities;
 mod contract;
+mod describe;
+mod detach;
 mod error;
 mod examine;
 #[cfg(feature = "faults")]
 mod faults;
+mod gate;
 mod kernel;
+mod load;
 mod losses;
+mod parallel;
+mod refusals;
 mod report;
 mod resources;
 mod resync;
 mod sizes;
 mod skipped;
+mod spent;
 mod stream;
 mod tap;
 mod walk;
@@ -29,7 +37,10 @@ use crate::model::{Config, Corrections, Standing, Tracker, Transition, Unmet, Wa
 
 pub use addresses::without_addresses;
 pub use audit::{Audit, Begun};
-pub use contract::{KernelTotals, Limits, Loss, MAX_NAMESPACES, Notice, Options, Selection};
+pub use contract::{
+    KernelTotals, Limits, Loss, MAX_NAMESPACES, Notice, Options, Progress, Selection, StartStep,
+    StartTimes,
+};
 pub use error::{EngineError, StartError};
 pub use examine::examine;
 pub use report::{Attempt, CapabilityStatus, HookReport, HookState, Report};
@@ -50,27 +61,45 @@ pub struct Engine {
     found: Vec<Transition>,
     /// How many walks have been merged.
     merges: u64,
+    times: StartTimes,
 }
 
 impl Engine {
     /// Attaches the hooks, walks, and merges. Blocking; needs a tokio runtime
     /// context unless `walk_only`.
-    pub fn start(options: &Options) -> Result<Self, StartError> {
-        Self::start_tapped(options, Box::new(|_| {}))
+    pub fn start(options: &Options, progress: Progress<'_>) -> Result<Self, StartError> {
+        Self::start_tapped(options, progress, Box::new(|_| {}))
     }
 
-    /// The same, with somebody who hears all that the kernel says.
-    pub fn start_tapped(options: &Options, tap: Tap) -> Result<Self, StartError> {
+    /// The same; the tap is given all that the kernel programs write.
+    pub fn start_tapped(
+        options: &Options,
+        progress: Progress<'_>,
+        tap: Tap,
+    ) -> Result<Self, StartError> {
         let missing = capabilities::missing();
         if !missing.is_empty() {
             return Err(StartError::Capabilities { missing });
         }
-        let described = kernel::describe()?;
-        let mut kernel = Kernel::load(&described, options)?;
+        let mut times = StartTimes::default();
+        let mut began = Instant::now();
+        let mut lap = || {
+            let now = Instant::now();
+            now - std::mem::replace(&mut began, now)
+        };
+        progress(StartStep::Reading);
+        let described = describe::describe()?;
+        times.btf = lap();
+        let mut kernel = Kernel::new(&described, options)?;
+        times.maps = lap();
         let stream = if options.walk_only {
+            kernel.load_walk(&described)?;
+            times.programs = lap();
             None
         } else {
-            kernel.attach(&described, options.task_ends)?;
+            let spent = kernel.attach(&described, options.task_ends, progress)?;
+            times.programs = lap();
+            (times.loading, times.attaching) = (spent.loading, spent.attaching);
             if let Some(hook) = kernel.hooks().iter().find(|hook| hook.is_fatal()) {
                 return Err(StartError::Hook {
                     purpose: hook.purpose,
@@ -79,6 +108,8 @@ impl Engine {
             }
             Some(Stream::new(kernel.take_ring()?, options.ring)?)
         };
+        // It takes megabytes, and nobody needs it any more.
+        drop(described);
         let layout = kernel.layout();
         let tracker = Tracker::new(Config {
             kernel_ids: layout.ns_id != ABSENT,
@@ -93,14 +124,23 @@ impl Engine {
             tap,
             found: Vec::new(),
             merges: 0,
+            times,
         };
+        progress(StartStep::Walking);
         // The first merge tells of nothing new: what is there was there.
         // But a rule that is broken is, whenever that was.
         let mut found = Vec::new();
         engine.walk(&mut found)?;
+        engine.times.walk = lap();
         found.retain(|transition| matches!(transition.what, What::Violation(_)));
         engine.found = found;
+        progress(StartStep::Done);
         Ok(engine)
+    }
+
+    /// How long the parts of the start took.
+    pub fn start_times(&self) -> StartTimes {
+        self.times
     }
 
     /// Selects tasks for full reporting.

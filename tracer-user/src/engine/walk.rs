@@ -64,7 +64,7 @@ pub(super) fn take(
         undecodable: 0,
     };
     taking.part(Part::TASKS)?;
-    if taking.walk.all_tasks {
+    if taking.walk.all_tasks && taking.kernel.has(Part::SWEEP) {
         taking.part(Part::SWEEP)?;
     }
     let layout = *taking.kernel.layout();

@@ -7,7 +7,7 @@
 //! heard of here, and knows what to do without; a daemon that watches for months
 //! is not to die of that. Either way the kernel logs the call and its number.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use rustix::io::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, sock_filter};
@@ -38,6 +38,19 @@ pub fn confine() -> Result<(), PrivilegeError> {
     // does not allow.
     install(&fatal)?;
     install(&allowed)
+}
+
+/// Has the calling thread fail with EACCES whenever it opens a file, for ever. Other
+/// threads are not affected.
+pub(crate) fn without_files() -> Result<(), PrivilegeError> {
+    let always = Vec::new;
+    let opening = BTreeMap::from([(libc::SYS_open, always()), (libc::SYS_openat, always())]);
+    let filter = compile(
+        opening,
+        SeccompAction::Allow,
+        SeccompAction::Errno(Errno::ACCESS.raw_os_error().unsigned_abs()),
+    )?;
+    Ok(seccompiler::apply_filter(&filter)?)
 }
 
 fn compile(
@@ -77,5 +90,23 @@ fn install(filter: &BpfProgram) -> Result<(), PrivilegeError> {
         -1 => Err(failed(io::Error::last_os_error())),
         // The number of a thread that has a filter of its own.
         _ => Err(failed(io::Error::from(io::ErrorKind::ResourceBusy))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::ErrorKind, thread};
+
+    use super::*;
+
+    #[test]
+    fn one_thread_opens_no_files_and_others_do() {
+        let read = || fs::read("/proc/self/comm").map_err(|error| error.kind());
+        let inside = thread::spawn(move || {
+            without_files().unwrap();
+            read()
+        });
+        assert_eq!(inside.join().unwrap(), Err(ErrorKind::PermissionDenied));
+        assert!(read().is_ok());
     }
 }

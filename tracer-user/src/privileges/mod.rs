@@ -12,6 +12,7 @@ use seccompiler::BackendError;
 
 pub use capabilities::{give_up_here, give_up_in_all_threads, keep_for_start};
 pub use filter::confine;
+pub(crate) use filter::without_files;
 
 /// Why privileges could not be given up. Nothing runs with more than it should
 /// have.
@@ -31,6 +32,9 @@ pub enum PrivilegeError {
     /// The system call filter cannot be put together.
     #[error("cannot make the system call filter: {0}")]
     Filter(#[from] BackendError),
+    /// The system call filter of one thread cannot be installed.
+    #[error("cannot install the system call filter: {0}")]
+    Install(#[from] seccompiler::Error),
 }
 
 /// An error of this call.

@@ -10,8 +10,9 @@ use super::{
         command::{Held, Inherited},
         output::{Reader, show},
         target::{Process, Target, exit_code},
+        waiting::while_starting,
     },
-    Args,
+    Args, Output,
     printer::Printer,
 };
 use crate::{
@@ -28,10 +29,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<u8> {
     let mut signals = StopSignals::new().context("cannot handle signals")?;
     let selecting = process.is_some() || !args.command.is_empty();
-    let mut engine = Engine::start(&Options {
+    let options = Options {
         selecting,
         task_ends: args.event.iter().any(|event| event.is_task_end()),
         ..Options::default()
+    };
+    let mut engine = while_starting(args.output == Output::Json, |progress| {
+        Engine::start(&options, progress)
     })?;
     if engine.limits().partial_activity {
         eprintln!(
@@ -67,7 +71,7 @@ pub(super) async fn run(
     }
     // Nothing is watched any more, but COMMAND runs on as if nobody had ever
     // watched.
-    drop(engine);
+    engine.end();
     if status.is_none() {
         status = wait(&mut target, &mut signals).await?;
     }
