@@ -238,7 +238,7 @@ impl Tracker {
         if dead_until.is_some_and(|until| record.time <= until) {
             return false;
         }
-        let found = self.hold(&record.nsproxy, record.time, sink);
+        let found = self.hold(&record.nsproxy, record.time, None, sink);
         if let Some(held) = self.nsproxies.get_mut(&key) {
             held.walked = self.walks;
         }

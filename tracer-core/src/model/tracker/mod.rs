@@ -19,6 +19,7 @@ mod audit;
 mod census;
 mod chains;
 mod entry;
+mod held;
 mod identity;
 mod inodes;
 mod keepers;
@@ -50,8 +51,9 @@ use super::{
 };
 use chains::Chains;
 use entry::{Entry, Identity, NsHandle};
+use held::Nsproxies;
 use identity::{FIRST_INUM, INITIAL};
-use nsproxies::{Held, NsproxyGrave};
+use nsproxies::NsproxyGrave;
 use people::Dying;
 use procfs::Procfs;
 use queues::Queues;
@@ -104,7 +106,7 @@ pub struct Tracker {
     by_id: HashMap<NsId, NsHandle>,
     /// By address, inode number and type.
     graves: Tombstones<(Key, NonZeroU32, NsKind), NsGrave>,
-    nsproxies: HashMap<Key, Held>,
+    nsproxies: Nsproxies,
     nsproxy_graves: Tombstones<Key, NsproxyGrave>,
     procfs: HashMap<Key, Procfs>,
     procfs_graves: Tombstones<Key, ()>,
@@ -151,7 +153,7 @@ impl Tracker {
             by_key: HashMap::new(),
             by_id: HashMap::new(),
             graves: Tombstones::new(),
-            nsproxies: HashMap::new(),
+            nsproxies: Nsproxies::default(),
             nsproxy_graves: Tombstones::new(),
             procfs: HashMap::new(),
             procfs_graves: Tombstones::new(),

@@ -41,10 +41,7 @@ impl Tracker {
             .nsproxy_dead_until(facts.key)
             .is_none_or(|until| time >= until)
         {
-            let is_new = self.hold(facts, time, sink);
-            if is_new && let Some(held) = self.nsproxies.get_mut(&facts.key) {
-                held.installed_at = sink.since();
-            }
+            self.hold(facts, time, sink.since(), sink);
         }
     }
 
@@ -67,7 +64,7 @@ impl Tracker {
                 .nsproxy_dead_until(from.key)
                 .is_none_or(|until| time > until);
         if from_lives {
-            self.hold(from, time, sink);
+            self.hold(from, time, None, sink);
         }
         if let Some(to) = to {
             self.installed(to, sink);
@@ -103,8 +100,14 @@ impl Tracker {
     }
 
     /// An nsproxy is in use at `time`: counts its pointers, once. True if it
-    /// was not known.
-    pub(super) fn hold(&mut self, facts: &NsproxyFacts, time: u64, sink: &mut Sink<'_>) -> bool {
+    /// was not known; then it was put to use when `installed_at` says.
+    pub(super) fn hold(
+        &mut self,
+        facts: &NsproxyFacts,
+        time: u64,
+        installed_at: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> bool {
         if let Some(held) = self.nsproxies.get_mut(&facts.key) {
             if held.facts.slots == facts.slots {
                 if time >= held.last_seen {
@@ -132,7 +135,7 @@ impl Tracker {
             last_seen: time,
             walked: 0,
             broken: false,
-            installed_at: None,
+            installed_at,
         };
         self.nsproxies.insert(facts.key, held);
         self.census.nsproxies += 1;
