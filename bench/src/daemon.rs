@@ -1,10 +1,10 @@
 //! `nslife daemon`, as it runs on a system that is watched.
 
 use std::{
-    fs,
+    fs::{self, File},
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const ADDRESS: &str = "127.0.0.1:19619";
 const SOCKET: &str = "/tmp/nslife-bench.sock";
 const NOTICES: &str = "/tmp/nslife-bench.notices";
+const LOG: &str = "/tmp/nslife-bench.log";
 
 /// How often a daemon takes over the counters of its kernel programs, and some more.
 const TOTALS: Duration = Duration::from_millis(2500);
@@ -32,12 +33,22 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it and waits until it says to be ready.
     pub(crate) fn start(nslife: &Path) -> Result<Self> {
+        Self::start_with(nslife, "warn", Stdio::inherit())
+    }
+
+    /// As [`Self::start`], with all that it logs in a file.
+    pub(crate) fn start_logged(nslife: &Path) -> Result<Self> {
+        Self::start_with(nslife, "debug", File::create(LOG)?.into())
+    }
+
+    fn start_with(nslife: &Path, level: &str, log: Stdio) -> Result<Self> {
         // Of an earlier one, if there was any.
         let _ = fs::remove_file(NOTICES);
         let notices = UnixDatagram::bind(NOTICES)?;
         notices.set_read_timeout(Some(Duration::from_secs(1)))?;
         let mut process = Command::new(nslife)
-            .args(["daemon", "--log.level", "warn"])
+            .args(["daemon", "--log.level", level])
+            .stderr(log)
             .args(["--web.listen-address", ADDRESS])
             .args(["--control-socket", SOCKET])
             .env("NOTIFY_SOCKET", NOTICES)
@@ -60,6 +71,11 @@ impl Daemon {
                 bail!("nslife daemon ended with {status} and was never ready");
             }
         }
+    }
+
+    /// What [`Self::start_logged`] has it log.
+    pub(crate) fn log(&self) -> Result<String> {
+        fs::read_to_string(LOG).context("cannot read the daemon's log")
     }
 
     /// Its process.

@@ -17,6 +17,7 @@ mod process;
 mod programs;
 mod rounds;
 mod standing;
+mod starting;
 mod sys;
 mod worker;
 
@@ -87,6 +88,7 @@ fn run(options: &Options) -> Result<()> {
     clock::settle()?;
     clock::check()?;
     std::fs::copy(env::current_exe()?, PROGRAM)?;
+    starting::measure(&options.nslife)?;
     rounds::run(options)?;
     // It prints figures of its own.
     let status = Command::new(&options.tracker)
