@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Run every scenario on every kernel, also those of which one says as much.
     #[arg(long)]
     everywhere: bool,
+    /// Run these scenarios only, on each of the kernels.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    scenario: Vec<String>,
     /// Virtual machines that run at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     jobs: usize,
@@ -144,7 +147,7 @@ pub(crate) fn run_verb(options: Options) -> Result<ExitCode> {
         }
     }
     let suites: Vec<_> = [
-        (Part::Scenarios, Suite::scenarios()),
+        (Part::Scenarios, Suite::scenarios(&options.scenario)),
         (Part::Churn, Suite::churn()),
     ]
     .into_iter()

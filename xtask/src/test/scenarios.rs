@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::Path,
+    process::Command,
     sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ use super::report::{Entry, Verdict};
 use crate::{
     build, churn, install,
     kernels::{Kernel, Series},
-    process::Chatter,
+    process::{Chatter, run},
     project::Project,
     prometheus,
     scenario_program::{self, NAME},
@@ -37,11 +38,12 @@ pub(super) struct Suite {
 }
 
 impl Suite {
-    /// All scenarios.
-    pub(super) fn scenarios() -> Self {
+    /// These scenarios; all if there are none.
+    pub(super) fn scenarios(names: &[String]) -> Self {
+        let named = names.iter().flat_map(|name| ["--only", name.as_str()]);
         Self {
             name: SCENARIOS,
-            arguments: Vec::new(),
+            arguments: named.map(OsString::from).collect(),
         }
     }
 
@@ -63,7 +65,7 @@ impl Suite {
                 return None;
             }
             suite.arguments = churn::short(&seeds);
-        } else if !is_newest {
+        } else if !is_newest && suite.arguments.is_empty() {
             suite.arguments.push("--kernel-only".into());
         }
         Some(suite)
@@ -131,6 +133,9 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
         }
     }
     let program = scenario_program::build(&project)?;
+    for suite in &plan.suites {
+        check_names(&program, suite)?;
+    }
     // A scenario looks for it beside nslife.
     build::program(&project, "faults", "nslife-faults", Chatter::OnFailure)?;
     let workshop = Workshop::fresh(project, &plan.hardware)?;
@@ -184,6 +189,19 @@ pub(super) fn run_all(project: Project, plan: &Plan) -> Result<Vec<Entry>> {
     };
     entries.sort_by_key(position);
     Ok(entries)
+}
+
+/// Fails if the program does not know what it will be asked for: it says so sooner
+/// than a machine boots.
+fn check_names(program: &Path, suite: &Suite) -> Result<()> {
+    if suite.name != SCENARIOS || suite.arguments.is_empty() {
+        return Ok(());
+    }
+    let mut list = Command::new(program);
+    run(
+        list.args(&suite.arguments).arg("--list"),
+        Chatter::OnFailure,
+    )
 }
 
 fn missing_kernel(series: Series, error: &anyhow::Error, allowed: &[Series]) -> Entry {
