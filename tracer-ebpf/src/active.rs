@@ -88,7 +88,7 @@ fn step(climb: &mut Climb) -> i64 {
     };
     let mut reading = observe_count(known, key);
     if reading.flipped {
-        // However it came about, it is the same from here on.
+        // Lets the verifier merge the paths that lead here.
         forget(&mut reading);
         let below = climb.below;
         let cause = climb.cause(known, kind);

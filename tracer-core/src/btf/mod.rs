@@ -105,11 +105,6 @@ impl<'b> KernelBtf<'b> {
         self.first(&tracepoint_type(name), Kind::Typedef)
     }
 
-    /// The number of the last type.
-    pub fn last(&self) -> u32 {
-        self.types.last()
-    }
-
     /// Offset in bytes of a field, given as the names on the way to it;
     /// anonymous members are looked into, whatever their type's name.
     pub fn offset(&self, structure: &str, path: &[&str]) -> Option<u32> {

@@ -17,6 +17,11 @@ const TYPE: usize = 12;
 /// `struct btf_member`: name, type, offset.
 const MEMBER: usize = 12;
 
+/// Names have at most so many bytes with their end (`KSYM_NAME_LEN`). Longer
+/// ones are none: a forged description would have them gone through again and
+/// again.
+const MAX_NAME: usize = 512;
+
 /// The first two bytes, in the byte order of the machine.
 const MAGIC: u16 = 0xeb9f;
 
@@ -118,7 +123,7 @@ impl<'b> Types<'b> {
     }
 
     /// The number of the last type.
-    pub(super) fn last(&self) -> u32 {
+    fn last(&self) -> u32 {
         // Each takes twelve bytes of a section whose length is 32 bits wide.
         u32::try_from(self.starts.len()).unwrap_or(u32::MAX)
     }
@@ -158,6 +163,7 @@ impl<'b> Types<'b> {
             .ok()
             .and_then(|offset| self.strings.get(offset..))
             .unwrap_or_default();
+        let from = &from[..from.len().min(MAX_NAME)];
         CStr::from_bytes_until_nul(from).map_or(&[], CStr::to_bytes)
     }
 

@@ -234,6 +234,13 @@ mod tests {
         };
         for (end, beginning) in [
             ("ns_freed", "ns_created"),
+            ("ns_freed", "ns_last_ref"),
+            ("ns_freed", "active_put"),
+            ("ns_freed", "nsfs_evicted"),
+            ("ns_freed", "procfs_gone"),
+            ("ns_freed", "init_dead"),
+            ("ns_freed", "pid_freed"),
+            ("exec_ends", "exec_begins"),
             ("ns_last_ref", "ns_created"),
             ("active_put", "active_get"),
             ("nsproxy_freed", "nsproxy_installed"),

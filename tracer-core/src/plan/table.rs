@@ -33,10 +33,12 @@ const NO_COUNT: Absence = Absence::Fine("this kernel keeps no active count");
 
 /// The waves in which hooks are attached. What came to be while nslife was
 /// still attaching, and was seen, is also seen to go.
+///
+/// First what takes back what another hook begins: a mark of its thread, or the
+/// memory of a namespace, which any other hook may bring.
+const FIRST: u8 = 0;
 const ENDS: u8 = 1;
 const BEGINNINGS: u8 = 2;
-/// The ends of what an end of [`ENDS`] begins: a clean-up, or a cause.
-const ENDS_OF_ENDS: u8 = 0;
 /// Hooks on demand come after all others.
 pub(super) const ON_DEMAND: u8 = 3;
 
@@ -96,7 +98,7 @@ const fn cause_ends(
 ) -> Hook {
     Hook {
         unless: EVENT_IS_CAUSE,
-        wave: ENDS_OF_ENDS,
+        wave: FIRST,
         ..sees(name, purpose, candidates)
     }
 }
@@ -116,7 +118,7 @@ const fn needed(
 /// The table. A row that makes up for another one comes after it.
 pub const HOOKS: &[Hook] = &[
     in_wave(
-        ENDS,
+        FIRST,
         needed(
             "ns_freed",
             "inode numbers given back",
@@ -190,7 +192,7 @@ pub const HOOKS: &[Hook] = &[
         ),
     ),
     in_wave(
-        ENDS_OF_ENDS,
+        FIRST,
         sees(
             "net_cleanup_ends",
             "end of the clean-up of network namespaces",
@@ -198,7 +200,7 @@ pub const HOOKS: &[Hook] = &[
         ),
     ),
     in_wave(
-        ENDS_OF_ENDS,
+        FIRST,
         sees(
             "net_exits_end",
             "parts of network namespaces gone",
@@ -321,7 +323,7 @@ pub const HOOKS: &[Hook] = &[
         ),
     ),
     in_wave(
-        ENDS_OF_ENDS,
+        FIRST,
         sees(
             "making_ends",
             "namespaces other than user that could not be made",
@@ -329,7 +331,7 @@ pub const HOOKS: &[Hook] = &[
         ),
     ),
     in_wave(
-        ENDS_OF_ENDS,
+        FIRST,
         sees(
             "making_user_ends",
             "user namespaces that could not be made",
@@ -429,6 +431,7 @@ pub const HOOKS: &[Hook] = &[
         )
     },
     Hook {
+        wave: FIRST,
         absence: Absence::Fine("exec changes no namespace on this kernel"),
         ..sees(
             "exec_ends",

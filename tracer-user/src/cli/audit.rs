@@ -20,7 +20,7 @@ use super::{
 use crate::{
     control::{self, Audited, Snapshot},
     daemon::AUDIT_GAP,
-    engine::{Begun, Engine, Options},
+    engine::{Begun, Engine, Options, StartStep},
     model::audit::Findings,
     view::{
         audit::{Check, Report, WALK},
@@ -123,7 +123,12 @@ fn audit(args: &Args) -> anyhow::Result<Report> {
 
 /// Watches for a while, then compares.
 async fn watch(waiting: &Waiting) -> anyhow::Result<(Engine, Findings)> {
-    let mut engine = Engine::start(&Options::default(), &|step| waiting.at(step))?;
+    let mut engine = Engine::start(&Options::default(), &|step| {
+        // There is more to wait for than the start.
+        if step != StartStep::Done {
+            waiting.at(step);
+        }
+    })?;
     waiting.say("watching, to compare with what a walk finds");
     let (mut transitions, mut notices) = (Vec::new(), Vec::new());
     for _ in 0..ATTEMPTS {

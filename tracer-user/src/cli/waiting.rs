@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{FileType, fstat};
+use rustix::{
+    fs::{FileType, fstat},
+    process::getpgrp,
+    termios::tcgetpgrp,
+};
 
 use crate::{
     engine::{Progress, StartStep},
@@ -46,10 +50,11 @@ struct State {
 }
 
 impl Waiting {
-    /// Shows what is going on if a person looks: standard error is a terminal,
-    /// standard output is no pipe, and is not for programs (`for_programs`).
+    /// Shows what is going on if a person looks: standard error is a terminal on
+    /// which this is the job in front, standard output is no pipe, and is not for
+    /// programs (`for_programs`).
     pub(super) fn begin(for_programs: bool) -> Self {
-        let shown = !for_programs && io::stderr().is_terminal() && !is_pipe();
+        let shown = !for_programs && is_in_front() && !is_pipe();
         Self(shown.then(|| Line::begin(io::stderr(), UNNOTICED)))
     }
 
@@ -88,11 +93,17 @@ fn words(step: StartStep) -> Option<String> {
     Some(match step {
         StartStep::Reading => "reading the kernel's BTF".to_owned(),
         StartStep::Attaching { done, of } => {
-            format!("loading and attaching the kernel programs: {done} of {of} hooks")
+            format!("loading and attaching: {done} of {of} hooks")
         }
         StartStep::Walking => "walking the kernel's namespaces".to_owned(),
         StartStep::Done => return None,
     })
+}
+
+/// Whether standard error is a terminal, and this its foreground job: any other
+/// would write into what somebody types.
+fn is_in_front() -> bool {
+    io::stderr().is_terminal() && tcgetpgrp(io::stderr()).is_ok_and(|front| front == getpgrp())
 }
 
 /// Whether another program reads standard output.
@@ -223,7 +234,7 @@ mod tests {
     #[test]
     fn steps_say_how_far_they_are() {
         let step = StartStep::Attaching { done: 3, of: 40 };
-        let expected = "loading and attaching the kernel programs: 3 of 40 hooks";
+        let expected = "loading and attaching: 3 of 40 hooks";
         assert_eq!(words(step).as_deref(), Some(expected));
     }
 }

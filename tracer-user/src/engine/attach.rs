@@ -1,9 +1,6 @@
 //! Carries out the attach plan.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aya::{
     Btf,
@@ -37,21 +34,32 @@ enum Job<'e> {
     Hook {
         wave: u8,
         candidate: Candidate,
-        programs: Vec<(String, &'e mut Program)>,
+        programs: Vec<&'e mut Program>,
     },
 }
 
 /// What became of a job.
 enum Done {
     Walk(Result<(), ProgramError>),
-    Hook(Candidate, Result<Vec<(String, FdLink)>, ProgramError>),
+    Hook(Candidate, Result<Vec<Attached>, ProgramError>),
+    /// A hook of an earlier wave was refused, and this one may be planned for
+    /// another function now.
+    PutOff(Candidate),
+}
+
+/// A program that is attached, and what holds it there.
+pub(super) struct Attached {
+    /// The hook that it is a program of.
+    pub(super) candidate: Candidate,
+    /// Detaches it when it is dropped.
+    _link: FdLink,
 }
 
 impl Kernel {
     /// Loads the programs of the walk, then those of the hooks, which it attaches
-    /// wave by wave. What the kernel refuses is planned around. What nothing
-    /// makes up for is a named loss ([`HookState::Missing`]). Without
-    /// `task_ends`, hooks that only those need are left out.
+    /// wave by wave. What the kernel refuses is planned around; a hook without a
+    /// substitute is a named loss ([`HookState::Missing`]). Without `task_ends`,
+    /// hooks that only those need are left out.
     ///
     /// # Errors
     ///
@@ -126,12 +134,12 @@ impl Kernel {
         progress: Progress<'_>,
     ) -> Result<bool, StartError> {
         let mut missing = planned;
-        missing.retain(|(_, candidate)| !self.is_attached(candidate.program));
+        missing.retain(|&(_, candidate)| !self.is_attached(candidate));
         // So that nobody waits for a wave that nobody has begun with.
         missing.sort_by_key(|&(wave, _)| wave);
         let gate = Gate::before(missing.iter().map(|&(wave, _)| wave));
         let of = missing.len();
-        let attached = AtomicUsize::new(0);
+        let finished = AtomicUsize::new(0);
         let clocks = Clocks::default();
         let jobs = self.jobs(&missing)?;
         progress(StartStep::Attaching { done: 0, of });
@@ -147,40 +155,58 @@ impl Kernel {
                 candidate,
                 mut programs,
             } => {
-                // Also if it is refused: those that come later are not to wait.
-                let _passed = gate.passes(wave);
+                // Also if it is refused: others wait for it.
+                let _passing = gate.passes(wave);
                 let begun = thread_time();
                 let loaded = programs
                     .iter_mut()
-                    .try_for_each(|(_, program)| load_hook(program, candidate, btf));
+                    .try_for_each(|program| load_hook(program, candidate, btf));
                 clocks.loaded(begun);
-                gate.wait_for_turn(wave);
+                if !gate.wait_for_turn(wave) {
+                    return Done::PutOff(candidate);
+                }
                 let begun = thread_time();
-                let links = loaded.and_then(|()| {
-                    let programs = programs.into_iter();
-                    programs
-                        .map(|(name, program)| Ok((name, attach_one(program, candidate.how)?)))
-                        .collect()
-                });
+                let links = loaded.and_then(|()| attach_all(programs, candidate));
                 clocks.attached(begun);
-                let done = attached.fetch_add(1, Ordering::Relaxed) + 1;
+                if links.is_err() {
+                    gate.refuse(wave);
+                }
+                let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
                 progress(StartStep::Attaching { done, of });
                 Done::Hook(candidate, links)
             }
         });
         *spent += clocks.into_spent();
-        let mut accepted = true;
+        self.take_over(all_done, refusals)
+    }
+
+    /// Keeps what was attached. False if the kernel refused any hook.
+    fn take_over(
+        &mut self,
+        all_done: Vec<Done>,
+        refusals: &mut Refusals,
+    ) -> Result<bool, StartError> {
+        let (mut walks, mut refused, mut put_off) = (Vec::new(), Vec::new(), Vec::new());
         for done in all_done {
             match done {
-                Done::Walk(loaded) => {
-                    loaded.map_err(|error| StartError::program("the walk", error))?;
-                }
-                Done::Hook(_, Ok(links)) => self.links.extend(links),
-                Done::Hook(candidate, Err(error)) => {
-                    refusals.add(candidate, &error)?;
-                    accepted = false;
-                }
+                Done::Walk(loaded) => walks.push(loaded),
+                Done::Hook(_, Ok(attached)) => self.links.extend(attached),
+                Done::Hook(candidate, Err(error)) => refused.push((candidate, error)),
+                Done::PutOff(candidate) => put_off.push(candidate),
             }
+        }
+        // Errors after that: what is attached by then is detached on several
+        // threads.
+        for loaded in walks {
+            loaded.map_err(|error| StartError::program("the walk", error))?;
+        }
+        let accepted = refused.is_empty();
+        for (candidate, error) in refused {
+            refusals.add(candidate, &error)?;
+            put_off.push(candidate);
+        }
+        for candidate in put_off {
+            self.unload(candidate);
         }
         Ok(accepted)
     }
@@ -205,30 +231,62 @@ impl Kernel {
         let of_hook = |(&(wave, candidate), wanted): (&(u8, Candidate), Vec<Wanted>)| Job::Hook {
             wave,
             candidate,
-            programs: wanted
-                .into_iter()
-                .map(|wanted| wanted.name)
-                .zip(programs.by_ref())
-                .collect(),
+            programs: programs.by_ref().take(wanted.len()).collect(),
         };
         let hooks: Vec<_> = hooks.iter().zip(wanted).map(of_hook).collect();
         Ok(walks.chain(hooks).collect())
     }
 
-    /// Detaches hooks that are no longer planned.
+    /// Detaches hooks that are no longer planned, or planned for another
+    /// function.
     fn detach_all_but(&mut self, decisions: &[Decision]) {
-        let planned: BTreeSet<String> = decisions
-            .iter()
-            .filter_map(Decision::candidate)
-            .flat_map(Wanted::all_of)
-            .map(|wanted| wanted.name)
-            .collect();
-        self.links.retain(|(name, _)| planned.contains(name));
+        let planned: Vec<Candidate> = decisions.iter().filter_map(Decision::candidate).collect();
+        let attached: Vec<Candidate> = self.links.iter().map(|link| link.candidate).collect();
+        for candidate in attached {
+            if !planned.contains(&candidate) {
+                self.unload(candidate);
+            }
+        }
     }
 
-    fn is_attached(&self, program: &str) -> bool {
-        self.links.iter().any(|(name, _)| name == program)
+    /// Detaches the programs of this hook and unloads them: a program stays with
+    /// the function that it was loaded for.
+    pub(super) fn unload(&mut self, candidate: Candidate) {
+        self.links
+            .retain(|attached| attached.candidate != candidate);
+        for Wanted { name, .. } in Wanted::all_of(candidate) {
+            let Some(program) = self.ebpf.program_mut(&name) else {
+                continue;
+            };
+            // It fails if it is not loaded.
+            let _ = match program {
+                Program::FEntry(program) => program.unload(),
+                Program::FExit(program) => program.unload(),
+                Program::BtfTracePoint(program) => program.unload(),
+                _ => Ok(()),
+            };
+        }
     }
+
+    fn is_attached(&self, candidate: Candidate) -> bool {
+        self.links
+            .iter()
+            .any(|attached| attached.candidate == candidate)
+    }
+}
+
+/// Attaches the programs of a hook, in their order.
+fn attach_all(
+    programs: Vec<&mut Program>,
+    candidate: Candidate,
+) -> Result<Vec<Attached>, ProgramError> {
+    let attach = |program| {
+        Ok(Attached {
+            candidate,
+            _link: attach_one(program, candidate.how)?,
+        })
+    };
+    programs.into_iter().map(attach).collect()
 }
 
 /// Attaches a program, and returns what keeps it attached.

@@ -64,7 +64,7 @@ pub enum StartStep {
     Reading,
     /// Loading the programs of hooks, and attaching them.
     Attaching {
-        /// How many hooks are attached.
+        /// How many hooks are attached, or refused.
         done: usize,
         /// How many will be.
         of: usize,

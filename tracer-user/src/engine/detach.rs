@@ -13,6 +13,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{Engine, kernel::Kernel};
 
+/// Descriptors from here on were not inherited.
+const INHERITED: libc::c_int = 1024;
+
 impl Engine {
     /// Ends watching. The hooks are detached by a process that outlives this one
     /// by some seconds at most; where there can be none, before this returns.
@@ -32,8 +35,8 @@ impl Kernel {
     }
 }
 
-/// Has a process of its own close all descriptors of this one last: it has copies of
-/// them until `close` has returned here.
+/// Forks a process that holds copies of all descriptors, runs `close`, then has
+/// that process exit.
 fn close_elsewhere(close: impl FnOnce()) -> io::Result<()> {
     let (waits, keeps_waiting) = pipe_with(PipeFlags::CLOEXEC)?;
     let (waits_for, not_for) = (waits.as_raw_fd(), keeps_waiting.as_raw_fd());
@@ -43,10 +46,16 @@ fn close_elsewhere(close: impl FnOnce()) -> io::Result<()> {
         -1 => return Err(io::Error::last_os_error()),
         // SAFETY: likewise; `byte` is there for what is read.
         0 => unsafe {
-            // Whoever reads the output is not to wait for it, nor a shell for its job.
+            // Nobody is to wait for it: no shell for its job, no umount for its folder,
+            // no reader for the end of an output.
             libc::setsid();
-            for descriptor in [0, 1, 2, not_for] {
-                libc::close(descriptor);
+            libc::chdir(c"/".as_ptr());
+            libc::close(not_for);
+            for descriptor in 0..INHERITED {
+                // Those of nslife itself, links among them, are not for other programs.
+                if libc::fcntl(descriptor, libc::F_GETFD) & libc::FD_CLOEXEC == 0 {
+                    libc::close(descriptor);
+                }
             }
             // Until the other end is closed.
             let mut byte = 0_u8;

@@ -2,13 +2,10 @@
 //! that cannot be read. Only with the feature `faults`, which no shipped binary
 //! has.
 
-use aya::programs::{BtfTracePoint, FEntry, FExit, ProgramError};
 use tracer_common::layout::Layout;
 
-use super::{
-    Engine, Options, StartError, describe, error::EngineError, kernel::Kernel, load::Wanted,
-};
-use crate::plan::{Candidate, HOOKS, How};
+use super::{Engine, Options, StartError, describe, error::EngineError, kernel::Kernel};
+use crate::plan::{Candidate, HOOKS};
 
 /// So far from the beginning of anything that nothing is there.
 const NOWHERE: u32 = 0xFFFF_0000;
@@ -25,7 +22,8 @@ impl Engine {
     /// Takes away all hooks whose names start so, as if somebody had detached
     /// them: nothing else is told, and nothing is counted as lost.
     pub fn detach(&mut self, prefix: &str) -> Result<(), EngineError> {
-        Ok(self.kernel.detach(prefix)?)
+        self.kernel.detach(prefix);
+        Ok(())
     }
 
     /// Puts back all hooks that were taken away.
@@ -40,7 +38,7 @@ impl Engine {
 }
 
 impl Kernel {
-    fn detach(&mut self, prefix: &str) -> Result<(), ProgramError> {
+    fn detach(&mut self, prefix: &str) {
         let candidates: Vec<Candidate> = HOOKS
             .iter()
             .filter(|hook| hook.name.starts_with(prefix))
@@ -52,24 +50,9 @@ impl Kernel {
             .copied()
             .collect();
         for candidate in candidates {
-            self.unload(candidate)?;
+            self.unload(candidate);
             self.detached.push(candidate);
         }
-        Ok(())
-    }
-
-    fn unload(&mut self, candidate: Candidate) -> Result<(), ProgramError> {
-        for Wanted { name, candidate } in Wanted::all_of(candidate) {
-            self.links.retain(|(attached, _)| *attached != name);
-            let program = self.ebpf.program_mut(&name);
-            let program = program.ok_or(ProgramError::NotLoaded)?;
-            match candidate.how {
-                How::Fentry => <&mut FEntry>::try_from(program)?.unload()?,
-                How::Fexit => <&mut FExit>::try_from(program)?.unload()?,
-                How::Tracepoint => <&mut BtfTracePoint>::try_from(program)?.unload()?,
-            }
-        }
-        Ok(())
     }
 
     fn attach_again(&mut self) -> Result<(), StartError> {

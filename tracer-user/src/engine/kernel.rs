@@ -9,7 +9,7 @@ use std::{
 use aya::{
     Ebpf,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{Iter, ProgramError, links::FdLink},
+    programs::{Iter, ProgramError},
 };
 use aya_log::EbpfLogger;
 use tracer_common::{
@@ -22,6 +22,7 @@ use tracer_common::{
 
 use super::{
     EngineError, HookReport, KernelTotals, StartError,
+    attach::Attached,
     parallel::on_threads,
     skipped::{self, Misses, Skipped},
 };
@@ -29,9 +30,9 @@ use crate::model::Unmet;
 #[cfg(feature = "faults")]
 use crate::plan::Candidate;
 
-/// Hooks that are detached at the same time: the kernel waits for grace periods
-/// after each, and those overlap.
-const DETACHING: usize = 32;
+/// Threads that detach hooks. The kernel does one hook after another, see
+/// `detach.rs`; what little it does besides overlaps.
+const DETACHING: usize = 8;
 
 /// A part of the walk: a program, and the iterator that it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,8 +100,8 @@ pub(super) struct Kernel {
     pub(super) hooks: Vec<HookReport>,
     /// The parts of its walks.
     pub(super) parts: Vec<Part>,
-    /// What holds each program at its function, by the program's name.
-    pub(super) links: Vec<(String, FdLink)>,
+    /// The programs that are attached.
+    pub(super) links: Vec<Attached>,
     /// What the recursion guard has cost in spite of twins.
     pub(super) skipped: Skipped,
     /// Rare diagnostics of the programs themselves.

@@ -24,8 +24,8 @@ use crate::{
 /// All programs, compiled by `cargo xtask build`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/nslife-ebpf"));
 
-/// Those of the walk: the loader puts all programs of an object together,
-/// whether or not they are loaded.
+/// The programs of the walk alone: the loader relocates every program of an
+/// object, loaded or not.
 static WALK: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/nslife-walk"));
 
 /// `SELECTION` in `tracer-ebpf/src/select.rs`: nothing is selected, or what the

@@ -8,7 +8,7 @@ use std::{
 /// Does all of these jobs on up to so many threads, the calling one among them,
 /// and returns what each came to, in the order of the jobs.
 ///
-/// A thread that cannot be had is done without.
+/// Goes on with fewer threads where the system gives no more.
 pub(super) fn on_threads<J: Send, R: Send>(
     jobs: Vec<J>,
     threads: usize,

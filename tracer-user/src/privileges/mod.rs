@@ -1,5 +1,5 @@
 //! What the daemon may do, and how it gives that up: for the start it keeps
-//! two capabilities, on one thread; afterwards it has none, on any thread, and of
+//! two capabilities, on one thread and those that it starts; afterwards it has none, on any thread, and of
 //! system calls only what is left to do.
 
 mod capabilities;
