@@ -7,13 +7,14 @@ use aya::{
     programs::{BtfTracePoint, FEntry, FExit, Iter, Program, ProgramError},
 };
 use aya_log::EbpfLogger;
+use rustix::thread::gettid;
 use tracer_common::twins;
 
 use super::{
     Options, StartError,
     describe::Described,
     kernel::{Kernel, Part},
-    parallel::on_threads,
+    parallel::{on_threads, wait_for_end},
     skipped::Skipped,
 };
 use crate::{
@@ -155,11 +156,17 @@ fn new_loader<'a>() -> EbpfLoader<'a> {
         let thread = thread::Builder::new().spawn_scoped(scope, || {
             // Where that is not to be had the loader does read it.
             let _ = without_files();
-            EbpfLoader::new()
+            (gettid(), EbpfLoader::new())
         });
         thread.ok()?.join().ok()
     });
-    made.unwrap_or_else(EbpfLoader::new)
+    match made {
+        Some((thread, loader)) => {
+            wait_for_end(thread);
+            loader
+        }
+        None => EbpfLoader::new(),
+    }
 }
 
 /// The programs of these names, in their order.

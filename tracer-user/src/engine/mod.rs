@@ -177,6 +177,8 @@ impl Engine {
             .next(&mut self.tap, &mut self.tracker, transitions)
             .await?;
         if due {
+            // Records wait for the next one where a wake-up was missed.
+            self.drain_all(transitions);
             self.check(transitions, notices)?;
         }
         Ok(())
