@@ -173,7 +173,8 @@ pub(super) fn run(args: Args, version: Version) -> anyhow::Result<ExitCode> {
         // One for the engine, one for those who ask.
         .worker_threads(2)
         // What is left for the start is for this thread, which the engine is
-        // on, and those that load and attach for it. Whether it worked is looked at when the engine has started.
+        // on, and for those that load and attach for it. Whether it worked is
+        // looked at when the engine has started.
         .on_thread_start(|| {
             if let Err(error) = privileges::give_up_here() {
                 tracing::error!("{error}");

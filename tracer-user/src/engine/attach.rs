@@ -12,7 +12,7 @@ use super::{
     describe::Described,
     gate::Gate,
     kernel::{Kernel, Part},
-    load::{Wanted, load_hook, load_part, pick},
+    load::{load_hook, load_part, pick, programs_of},
     parallel::on_threads,
     refusals::Refusals,
     spent::{Clocks, Spent, thread_time},
@@ -135,7 +135,7 @@ impl Kernel {
     ) -> Result<bool, StartError> {
         let mut missing = planned;
         missing.retain(|&(_, candidate)| !self.is_attached(candidate));
-        // So that nobody waits for a wave that nobody has begun with.
+        // The gate deadlocks unless earlier waves are taken from the queue first.
         missing.sort_by_key(|&(wave, _)| wave);
         let gate = Gate::before(missing.iter().map(|&(wave, _)| wave));
         let of = missing.len();
@@ -216,24 +216,24 @@ impl Kernel {
     /// longest.
     fn jobs(&mut self, hooks: &[(u8, Candidate)]) -> Result<Vec<Job<'_>>, StartError> {
         let parts = self.parts_to_load();
-        let wanted: Vec<Vec<Wanted>> = hooks
+        let of_hooks: Vec<Vec<String>> = hooks
             .iter()
-            .map(|&(_, candidate)| Wanted::all_of(candidate).collect())
+            .map(|&(_, candidate)| programs_of(candidate).collect())
             .collect();
         let parts_names = parts.iter().map(|part| part.program);
-        let hook_names = wanted.iter().flatten().map(|wanted| wanted.name.as_str());
+        let hook_names = of_hooks.iter().flatten().map(String::as_str);
         let names: Vec<_> = parts_names.chain(hook_names).collect();
         let mut programs = pick(&mut self.ebpf, &names)?.into_iter();
         let walks: Vec<_> = parts.into_iter().zip(programs.by_ref()).collect();
         let walks = walks
             .into_iter()
             .map(|(part, program)| Job::Walk(part, program));
-        let of_hook = |(&(wave, candidate), wanted): (&(u8, Candidate), Vec<Wanted>)| Job::Hook {
+        let of_hook = |(&(wave, candidate), names): (&(u8, Candidate), Vec<String>)| Job::Hook {
             wave,
             candidate,
-            programs: programs.by_ref().take(wanted.len()).collect(),
+            programs: programs.by_ref().take(names.len()).collect(),
         };
-        let hooks: Vec<_> = hooks.iter().zip(wanted).map(of_hook).collect();
+        let hooks: Vec<_> = hooks.iter().zip(of_hooks).map(of_hook).collect();
         Ok(walks.chain(hooks).collect())
     }
 
@@ -254,7 +254,7 @@ impl Kernel {
     pub(super) fn unload(&mut self, candidate: Candidate) {
         self.links
             .retain(|attached| attached.candidate != candidate);
-        for Wanted { name, .. } in Wanted::all_of(candidate) {
+        for name in programs_of(candidate) {
             let Some(program) = self.ebpf.program_mut(&name) else {
                 continue;
             };

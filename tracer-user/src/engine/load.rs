@@ -38,26 +38,14 @@ const SELECT_LISTED: u32 = 1;
 /// once.
 const MAPS_OF_TASK_ENDS: [&str; 3] = ["LEAVING", "EXITED", "ADOPTED"];
 
-/// A program to load, and what for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Wanted {
-    /// The program's name in the object.
-    pub(super) name: String,
-    /// The hook that it is a program of.
-    pub(super) candidate: Candidate,
-}
-
-impl Wanted {
-    /// The programs of a hook: the one that stands in for the other when the
-    /// kernel skips that ([`twins`]), and the other. In the order of attaching:
-    /// what is attached last runs first (`bpf_trampoline_link_prog`), and a twin
-    /// is to find what its program has noted.
-    pub(super) fn all_of(candidate: Candidate) -> impl Iterator<Item = Self> {
-        let name = candidate.program;
-        let twin = twins::slot(name).map(|_| format!("{name}{}", twins::SUFFIX));
-        let names = twin.into_iter().chain([name.to_owned()]);
-        names.map(move |name| Self { name, candidate })
-    }
+/// The names of a hook's programs: the one that stands in for the other when the
+/// kernel skips that ([`twins`]), and the other. In the order of attaching: what is
+/// attached last runs first (`bpf_trampoline_link_prog`), and a twin is to find
+/// what its program has noted.
+pub(super) fn programs_of(candidate: Candidate) -> impl Iterator<Item = String> {
+    let name = candidate.program;
+    let twin = twins::slot(name).map(|_| format!("{name}{}", twins::SUFFIX));
+    twin.into_iter().chain([name.to_owned()])
 }
 
 impl Kernel {
@@ -231,8 +219,7 @@ mod tests {
             .map(|part| part.program.to_owned())
             .collect();
         assert_eq!(compiled(WALK), planned);
-        let hooks = plan::wanted().flat_map(Wanted::all_of);
-        planned.extend(hooks.map(|wanted| wanted.name));
+        planned.extend(plan::wanted().flat_map(programs_of));
         assert_eq!(compiled(OBJECT), planned);
     }
 
@@ -243,10 +230,7 @@ mod tests {
             how: How::Fentry,
             program,
         };
-        let names = |program| -> Vec<_> {
-            let all = Wanted::all_of(candidate(program));
-            all.map(|wanted| wanted.name).collect()
-        };
+        let names = |program| -> Vec<_> { programs_of(candidate(program)).collect() };
         assert_eq!(
             names("nsproxy_freed"),
             ["nsproxy_freed_again", "nsproxy_freed"]
